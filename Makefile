@@ -1,0 +1,68 @@
+# One word for everything. Nothing has to be activated: `make demo` or `make test` is the first command in a checkout.
+# Another interpreter: make PYTHON=python3.12 demo. More test processes: make JOBS=8 test. Fewer tests: make test ARGS=tests/unit.
+
+PYTHON ?= python3
+JOBS   ?= 2
+ARGS   ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+
+# What an installed checkout depends on. Python files are used in place; kernels are compiled at install.
+BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard backends/kerasish_native/kernels/*)
+
+.PHONY: help demo install-test test lint format bench docs clean
+
+help:
+	@echo "make demo          a first look, with no framework installed"
+	@echo "make test          the whole test suite on all engines"
+	@echo "make lint          formatting, lint, types, import rules"
+	@echo "make format        fix what lint can fix"
+	@echo "make bench         kerasish on each engine beside the engine alone"
+	@echo "make docs          run the examples of the documentation"
+	@echo "make clean         remove build outputs and caches (the environment $(VENV) stays)"
+
+demo: $(VENV)/.core
+	$(BIN)/kerasish demo
+
+install-test: $(VENV)/.test
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.test
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' README.md docs kerasish
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find kerasish backends tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# --- environment: a stamp per level, so that a second run is instant and a changed pyproject.toml reinstalls ---
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit("kerasish needs Python 3.11 or newer: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.created $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# torch comes first and alone: resolved together with the others it may bring a CUDA build along.
+$(VENV)/.test: $(VENV)/.created $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	@touch $(VENV)/.core $@

@@ -1,0 +1,16 @@
+"""Types of the compiled module built from `kernels/`."""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+class CpuFeatures(TypedDict):
+    isa: str
+    features: list[str]
+
+def cpu_features() -> CpuFeatures: ...
+def num_threads() -> int: ...
+def random_bits(k0: int, k1: int, n: int) -> NDArray[np.uint32]: ...
+def random_uniform(k0: int, k1: int, n: int) -> NDArray[np.float32]: ...
+def threefry2x32(k0: int, k1: int, c0: int, c1: int) -> tuple[int, int]: ...

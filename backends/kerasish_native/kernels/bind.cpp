@@ -1,0 +1,8 @@
+// The Python module `kerasish_native._kernels`: assembles what the bind_*.cpp files declare, nothing else.
+#include "bind.hpp"
+
+NB_MODULE(_kernels, m) {
+  m.doc() = "Compiled kernels of the native engine. Arguments are validated by the engine that calls them.";
+  kerasish::bind_runtime(m);
+  kerasish::bind_threefry(m);
+}

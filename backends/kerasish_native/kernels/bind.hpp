@@ -1,0 +1,11 @@
+// One binder per kernel family. A new family adds its `bind_*` here and calls it in bind.cpp.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace kerasish {
+
+void bind_runtime(nanobind::module_& m);
+void bind_threefry(nanobind::module_& m);
+
+}  // namespace kerasish

@@ -1,0 +1,37 @@
+// The one thread pool of the process, shared by every kernel.
+//
+// * Size: KERASISH_NUM_THREADS if set, else the number of CPUs this process may run on (its affinity mask).
+// * Threads start on the first parallel call, never at import, and live as long as the process.
+// * After fork() the child begins with a fresh pool; the parent's threads do not exist there.
+// * A call made while the pool is busy (another Python thread, or from inside a kernel) runs on its caller.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+namespace kerasish {
+
+// How many threads a large kernel uses, the caller's included. At least 1.
+// Throws std::invalid_argument when KERASISH_NUM_THREADS is not a positive integer.
+int num_threads();
+
+namespace detail {
+using RangeFunction = void (*)(void* context, std::size_t begin, std::size_t end);
+void parallel_ranges(std::size_t n, std::size_t grain, RangeFunction function, void* context);
+}  // namespace detail
+
+// Calls body(begin, end) over disjoint ranges that cover [0, n); ranges start at multiples of `grain`
+// and hold at least `grain` items (the last may be shorter). The body must not throw: kernels check
+// their arguments first.
+template <typename Body>
+void parallel_for(std::size_t n, std::size_t grain, Body&& body) {
+  using Callable = std::remove_reference_t<Body>;
+  detail::parallel_ranges(
+      n, grain,
+      [](void* context, std::size_t begin, std::size_t end) {
+        (*static_cast<Callable*>(context))(begin, end);
+      },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+}  // namespace kerasish

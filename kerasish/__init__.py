@@ -1,0 +1,99 @@
+"""kerasish: Keras-style models on pluggable engines (native, torch, jax, tensorflow).
+
+Importing it loads NumPy and nothing heavier; everything below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "testing",
+    "tree",
+    "utils",
+    "visualization",
+)
+
+# public name -> (module, name in it)
+_NAMES = {
+    "BackendNotInstalledError": ("kerasish.core.errors", "BackendNotInstalledError"),
+    "DTypePolicy": ("kerasish.core.dtype_policy", "DTypePolicy"),
+    "Functional": ("kerasish.models", "Functional"),
+    "Initializer": ("kerasish.initializers", "Initializer"),
+    "Input": ("kerasish.layers", "Input"),
+    "InputSpec": ("kerasish.layers", "InputSpec"),
+    "KerasTensor": ("kerasish.core.symbolic", "SymbolicTensor"),
+    "KerasishError": ("kerasish.core.errors", "KerasishError"),
+    "Layer": ("kerasish.layers", "Layer"),
+    "Loss": ("kerasish.losses", "Loss"),
+    "Metric": ("kerasish.metrics", "Metric"),
+    "Model": ("kerasish.models", "Model"),
+    "Optimizer": ("kerasish.optimizers", "Optimizer"),
+    "Regularizer": ("kerasish.regularizers", "Regularizer"),
+    "Sequential": ("kerasish.models", "Sequential"),
+    "Variable": ("kerasish.ops", "Variable"),
+    "available_backends": ("kerasish.core.registry", "available_backends"),
+    "device": ("kerasish.core.registry", "device"),
+    "devices": ("kerasish.core.registry", "devices"),
+    "set_backend": ("kerasish.core.registry", "set_backend"),
+    "use_backend": ("kerasish.core.registry", "use_backend"),
+    "version": ("kerasish.config", "version"),
+}
+
+__all__ = sorted(["__version__", *_MODULES, *_NAMES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = importlib.import_module(f"kerasish.{name}")
+    elif name in _NAMES:
+        module, attribute = _NAMES[name]
+        value = getattr(importlib.import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'kerasish' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if TYPE_CHECKING:
+    from kerasish import (
+        activations as activations,
+        callbacks as callbacks,
+        initializers as initializers,
+        layers as layers,
+        losses as losses,
+        metrics as metrics,
+        models as models,
+        ops as ops,
+        optimizers as optimizers,
+    )
+    from kerasish.core.registry import available_backends, device, devices, set_backend, use_backend
+    from kerasish.core.symbolic import SymbolicTensor as KerasTensor
+    from kerasish.core.variable import Variable
+    from kerasish.layers import Input, Layer
+    from kerasish.models import Functional, Model, Sequential

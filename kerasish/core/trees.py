@@ -1,0 +1,119 @@
+"""Nested structures of dict, list, tuple and namedtuple: flatten, rebuild, map. Dict keys are visited in sorted order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kerasish.core.errors import ArgumentError
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether `structure` is a dict, list or tuple."""
+    return isinstance(structure, (dict, list, tuple)) or isinstance(structure, Mapping)
+
+
+def _is_namedtuple(structure: Any) -> bool:
+    return isinstance(structure, tuple) and hasattr(structure, "_fields")
+
+
+def _keys(structure: Mapping[Any, Any]) -> list[Any]:
+    try:
+        return sorted(structure)
+    except TypeError:  # keys of different types keep their order
+        return list(structure)
+
+
+def _walk(structure: Any, is_leaf: Callable[[Any], bool] | None) -> Iterator[Any]:
+    if is_leaf is not None and is_leaf(structure):
+        yield structure
+    elif isinstance(structure, (list, tuple)):
+        for item in structure:
+            yield from _walk(item, is_leaf)
+    elif isinstance(structure, Mapping):
+        for key in _keys(structure):
+            yield from _walk(structure[key], is_leaf)
+    else:
+        yield structure
+
+
+def flatten(structure: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """All leaves in order. None is a leaf.
+
+    Example:
+        >>> flatten({"b": [1, 2], "a": (3,)})
+        [3, 1, 2]
+    """
+    return list(_walk(structure, is_leaf))
+
+
+def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    """All leaves, each with the keys and indices that lead to it."""
+    if isinstance(structure, (list, tuple)):
+        names: list[Any] = list(structure._fields) if _is_namedtuple(structure) else list(range(len(structure)))
+        items = list(zip(names, structure, strict=True))
+    elif isinstance(structure, Mapping):
+        items = [(key, structure[key]) for key in _keys(structure)]
+    else:
+        return [((), structure)]
+    return [((key, *path), leaf) for key, value in items for path, leaf in flatten_with_path(value)]
+
+
+def _rebuild(structure: Any, items: list[Any]) -> Any:
+    if _is_namedtuple(structure):
+        return type(structure)(*items)
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(items) if type(structure) in (list, tuple) else (
+            tuple(items) if isinstance(structure, tuple) else list(items)
+        )
+    keys = _keys(structure)
+    values = dict(zip(keys, items, strict=True))
+    return {key: values[key] for key in structure}
+
+
+def map_structure(function: Callable[..., Any], *structures: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply `function` to corresponding leaves and rebuild the structure of the first argument.
+
+    Raises:
+        ArgumentError: The structures differ.
+    """
+    first = structures[0]
+    if (is_leaf is not None and is_leaf(first)) or not is_nested(first):
+        return function(*structures)
+    for other in structures[1:]:
+        if not is_nested(other) or len(other) != len(first):
+            raise ArgumentError("Structures differ.", expected=_outline(first), received=_outline(other))
+    if isinstance(first, (list, tuple)):
+        children = list(zip(*structures, strict=True))
+    else:
+        keys = _keys(first)
+        try:
+            children = [tuple(s[key] for s in structures) for key in keys]
+        except (KeyError, TypeError, IndexError):
+            raise ArgumentError(
+                "Structures differ.", expected=_outline(first), received=_outline(structures[1])
+            ) from None
+    return _rebuild(first, [map_structure(function, *c, is_leaf=is_leaf) for c in children])
+
+
+def _outline(structure: Any) -> str:
+    return repr(map_structure(lambda _: ".", structure)).replace("'", "") if is_nested(structure) else "a single value"
+
+
+def pack_sequence_as(structure: Any, flat: list[Any] | tuple[Any, ...]) -> Any:
+    """Put `flat` leaves into the structure of `structure`."""
+    leaves = iter(flat)
+    count = len(flatten(structure))
+    if count != len(flat):
+        raise ArgumentError("The number of leaves differs.", expected=count, received=len(flat))
+    return map_structure(lambda _: next(leaves), structure)
+
+
+def assert_same_structure(a: Any, b: Any) -> None:
+    """Raise ArgumentError unless `a` and `b` nest alike."""
+    map_structure(lambda x, y: _both_leaves(x, y), a, b)
+
+
+def _both_leaves(_: Any, y: Any) -> None:
+    if is_nested(y):
+        raise ArgumentError("Structures differ.", expected="a single value", received=_outline(y))
