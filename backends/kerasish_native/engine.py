@@ -1,0 +1,149 @@
+"""The native engine: NumPy arrays outside, boxes while gradients are taken, traced values while compiling."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasish.core import dtypes
+from kerasish.core.contract import Engine
+from kerasish.core.registry import TABLE
+from kerasish_native import control, gradients, vjps, vjps_linalg  # noqa: F401  the last two fill the table of rules
+from kerasish_native._load import load_kernels
+from kerasish_native.compile import compiled
+from kerasish_native.dispatch import KERNELS, n
+from kerasish_native.reference import KERNELS as REFERENCE
+from kerasish_native.tape import Box, bottom
+from kerasish_native.trace import Traced
+
+Kernel = Callable[..., Any]
+
+#: Kernels that never make NumPy warn: they need no silence around them.
+_SILENT = frozenset({
+    "arange", "bitcast", "broadcast_to", "concatenate", "dynamic_slice", "dynamic_update_slice", "flip", "full",
+    "gather_nd", "logical_and", "logical_not", "logical_or", "logical_xor", "pad", "random_bits", "random_uniform",
+    "reshape", "scatter_update", "slice", "stop_gradient", "take", "take_along_axis", "transpose", "where",
+})  # fmt: skip
+
+
+def quiet(kernel: Kernel) -> Kernel:
+    """`kernel` without NumPy's floating-point warnings: infinities and NaNs are results like any other."""
+
+    @functools.wraps(kernel)
+    def run(*args: Any, **keywords: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(*args, **keywords)
+
+    return run
+
+
+class NativeEngine(Engine):
+    """Eager NumPy. Its tensors are plain arrays, which other engines take as host data."""
+
+    name = "native"
+    capabilities = frozenset({"host"})
+    version = np.__version__
+
+    def __init__(self) -> None:
+        eager = {name: kernel if name in _SILENT else quiet(kernel) for name, kernel in REFERENCE.items()}
+        self.primitives = {**eager, **control.KERNELS}  # type: ignore[misc]
+
+    # -- tensors ---------------------------------------------------------------------------------------------------
+    def is_tensor(self, x: object) -> bool:
+        return isinstance(x, (np.ndarray, np.generic))
+
+    def asarray(self, value: np.ndarray, *, dtype: str, device: str | None) -> np.ndarray:
+        return np.array(value, dtypes.to_numpy(dtype))
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        return np.asarray(bottom(x))
+
+    def shape_of(self, x: Any) -> tuple[int, ...]:
+        return x.shape  # type: ignore[no-any-return]
+
+    def dtype_of(self, x: Any) -> str:
+        dtype = x.dtype
+        return dtype if dtype.__class__ is str else dtypes.of_numpy(dtype)
+
+    def is_traced(self, x: Any) -> bool:
+        return bottom(x).__class__ is Traced
+
+    # -- transformations -------------------------------------------------------------------------------------------
+    def vjp(self, fn: Callable[..., Any], inputs: list[Any]) -> Any:
+        return gradients.vjp(fn, inputs)
+
+    def value_and_grad(self, fn: Callable[..., Any], inputs: list[Any]) -> Any:
+        return gradients.value_and_grad(fn, inputs)
+
+    def jvp(self, fn: Callable[..., Any], inputs: list[Any], tangents: list[Any]) -> Any:
+        return gradients.jvp(fn, inputs, tangents)
+
+    def custom_gradient(self, fn: Callable[..., Any], inputs: list[Any]) -> Any:
+        return gradients.custom_gradient(fn, inputs)
+
+    def compile(
+        self, fn: Callable[..., Any], *, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None
+    ) -> Callable[..., Any]:
+        return compiled(fn, donate=donate, options=options or {})
+
+    def vectorize(self, fn: Callable[..., Any], inputs: list[Any]) -> list[Any]:
+        length = inputs[0].shape[0]
+        _, ys = control.scan([], list(inputs), fn=lambda _, row: ([], fn(*row)), length=length, reverse=False)
+        return ys
+
+
+class TracingEngine(NativeEngine):
+    """Owner of boxes and traced values: its primitives record. Never in force by itself."""
+
+    priority = 2
+    capabilities = frozenset({"traced_host"})
+
+    def __init__(self) -> None:
+        recorded = {name: getattr(n, name) for name in REFERENCE}
+        recorded["concatenate"] = lambda xs, *, axis: n.concatenate(*xs, axis=axis)
+        self.primitives = {  # type: ignore[misc]
+            **{name: quiet(kernel) for name, kernel in recorded.items()},
+            **control.KERNELS,
+        }
+
+    def is_tensor(self, x: object) -> bool:
+        return isinstance(x, (Box, Traced, np.ndarray, np.generic))
+
+
+def _use_compiled_threefry() -> None:
+    """Take random words from the C++ generator; the NumPy one stays for draws it does not know."""
+    module: Any = load_kernels()
+    if module is None:
+        return
+    reference = REFERENCE["random_bits"], REFERENCE["random_uniform"]
+
+    def through(function: Any, fallback: Kernel) -> Kernel:
+        def kernel(key: np.ndarray, *, shape: Sequence[int], draw: int) -> np.ndarray:
+            if draw:
+                return fallback(key, shape=shape, draw=draw)  # type: ignore[no-any-return]
+            k0, k1 = key.tolist()
+            return function(k0, k1, int(np.prod(shape, dtype=np.int64))).reshape(shape)  # type: ignore[no-any-return]
+
+        return kernel
+
+    KERNELS["random_bits"] = through(module.random_bits, reference[0])
+    KERNELS["random_uniform"] = through(module.random_uniform, reference[1])
+
+
+def build() -> NativeEngine:
+    """Make the engine, and tell kerasish which engine runs operations on boxes and traced values."""
+    _use_compiled_threefry()
+    engine = NativeEngine()
+    engine.primitives.update(random_bits=KERNELS["random_bits"], random_uniform=KERNELS["random_uniform"])
+    tracing = TracingEngine()
+    TABLE[Box] = TABLE[Traced] = tracing
+    for kind in _scalar_types(np.generic):
+        TABLE[kind] = None  # NumPy scalars are host data, like arrays
+    return engine
+
+
+def _scalar_types(kind: type) -> list[type]:
+    return [kind, *(sub for child in kind.__subclasses__() for sub in _scalar_types(child))]

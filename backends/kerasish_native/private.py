@@ -1,0 +1,82 @@
+"""The engine's own primitives, in which gradients and control flow are written: their shape rules.
+
+`RULES` extends kerasish's with them. Inside the engine `concatenate` takes its tensors one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kerasish.core import dtypes
+from kerasish.core.abstract import AbstractTensor
+from kerasish.core.primitive import RULES as PUBLIC
+from kerasish.core.primitives import concatenate as _  # noqa: F401  fills the table of rules
+
+Ints = tuple[int, ...]
+
+
+def name_of(x: Any) -> str:
+    """The dtype's kerasish name of an array, box, traced or abstract value."""
+    dtype = x.dtype
+    return dtype if dtype.__class__ is str else dtypes.of_numpy(dtype)
+
+
+def conv_kernel_grad(x: Any, g: Any, /, *, window: Ints, groups: int, **_: Any) -> Any:
+    """Gradient of `conv` in its kernel, for input x and the gradient g of its result."""
+    return AbstractTensor((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
+
+
+def max_pool_grad(x: Any, g: Any, /, **_: Any) -> Any:
+    """Gradient of `max_pool` in x: g goes to the first largest element of each window."""
+    return AbstractTensor(x.shape, g.dtype)
+
+
+def max_pool_pick(x: Any, values: Any, /, **keywords: Any) -> Any:
+    """The elements of `values` at the first largest element of each window of x; adjoint of `max_pool_grad` in g."""
+    return AbstractTensor(PUBLIC["max_pool"](x, **keywords).shape, values.dtype)
+
+
+def avg_pool_grad(g: Any, /, *, spatial: Ints, **_: Any) -> Any:
+    """Gradient of `avg_pool` in its input of spatial size `spatial`."""
+    return AbstractTensor((g.shape[0], *spatial, g.shape[-1]), g.dtype)
+
+
+def permutation(swaps: Any, /) -> Any:
+    """Row order that LAPACK's row swaps (..., n) amount to."""
+    return swaps
+
+
+def graph_cond(pred: Any, /, *args: Any, true: Any, false: Any) -> Any:
+    """One of two sub-graphs of the same inputs, by a bool scalar."""
+    return _specs(true.outputs)
+
+
+def graph_while(*args: Any, condition: Any, body: Any, carried: int) -> Any:
+    """Repeat a sub-graph on `carried` values (the rest of args stays) while another holds."""
+    return _specs(body.outputs)
+
+
+def graph_scan(*args: Any, body: Any, carried: int, sliced: int, length: int, reverse: bool) -> Any:
+    """A sub-graph over axis 0 of `sliced` tensors with `carried` values; other args stay. Carry first, then stacks."""
+    outputs = _specs(body.outputs)
+    stacks = [AbstractTensor((length, *y.shape), y.dtype) for y in outputs[carried:]]
+    return (*outputs[:carried], *stacks)
+
+
+def _specs(outputs: list[Any]) -> tuple[AbstractTensor, ...]:
+    return tuple(AbstractTensor(y.shape, name_of(y)) for y in outputs)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    **PUBLIC,
+    "concatenate": lambda *xs, axis: PUBLIC["concatenate"](xs, axis=axis),
+    "conv_kernel_grad": conv_kernel_grad,
+    "max_pool_grad": max_pool_grad,
+    "max_pool_pick": max_pool_pick,
+    "avg_pool_grad": avg_pool_grad,
+    "permutation": permutation,
+    "graph_cond": graph_cond,
+    "graph_while": graph_while,
+    "graph_scan": graph_scan,
+}

@@ -1,0 +1,52 @@
+"""Layers: what models are made of. Names, arguments and configurations are Keras 3's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
+from kerasish.layers import activations, convolution, core, merging, normalization, pooling
+from kerasish.layers import preprocessing, regularization, reshaping
+from kerasish.layers.activations import *
+from kerasish.layers.convolution import *
+from kerasish.layers.core import *
+from kerasish.layers.input_spec import InputSpec
+from kerasish.layers.layer import Layer
+from kerasish.layers.merging import *
+from kerasish.layers.normalization import *
+from kerasish.layers.pooling import *
+from kerasish.layers.preprocessing import *
+from kerasish.layers.regularization import *
+from kerasish.layers.reshaping import *
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """A layer as plain data."""
+    return serialize_keras_object(layer)  # type: ignore[no-any-return]
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:
+    """The layer that `serialize` wrote.
+
+    Raises:
+        SavingError: The config is malformed.
+    """
+    return deserialize_keras_object(config, custom_objects)  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "InputSpec",
+    "Layer",
+    "deserialize",
+    "serialize",
+    *activations.__all__,
+    *convolution.__all__,
+    *core.__all__,
+    *merging.__all__,
+    *normalization.__all__,
+    *pooling.__all__,
+    *preprocessing.__all__,
+    *regularization.__all__,
+    *reshaping.__all__,
+]

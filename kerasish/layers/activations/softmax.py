@@ -1,0 +1,47 @@
+"""`Softmax` with a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasish import ops
+from kerasish.core.contract import Tensor
+from kerasish.core.convert import dtype_of
+from kerasish.layers.layer import Layer
+from kerasish.layers.options import config_of
+
+#: Added to what is masked: its exponential is 0, and it fits the dtype.
+_VERY_NEGATIVE = {"float16": -3e4}
+
+
+class Softmax(Layer):
+    """exp(x) normalised to sum 1 along `axis`.
+
+    Args:
+        axis: Axis or axes of one distribution.
+        **kwargs: `name`, `dtype`.
+
+    Call arguments: `inputs`; `mask`, of the inputs' shape: False gets probability 0.
+
+    Example:
+        >>> Softmax()([[0.0, 0.0]]).tolist()
+        [[0.5, 0.5]]
+    """
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            dtype = dtype_of(inputs)
+            hidden = ops.subtract(1.0, ops.cast(mask, dtype))
+            inputs = ops.add(inputs, ops.multiply(hidden, _VERY_NEGATIVE.get(dtype, -1e9)))
+        axis = self.axis
+        if isinstance(axis, (list, tuple)):
+            axis = axis[0] if len(axis) == 1 else tuple(axis)
+        return ops.softmax(inputs, axis=axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **config_of(self, "axis")}

@@ -1,0 +1,131 @@
+"""The graph behind a Functional model: found by walking back from outputs to inputs, replayed in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasish.core import trees
+from kerasish.core.errors import ArgumentError, GraphError, ShapeError
+from kerasish.core.symbolic import Node, SymbolicTensor
+
+
+class Graph:
+    """Nodes between symbolic inputs and outputs, in an order in which they can be computed.
+
+    Args:
+        inputs: A symbolic tensor, or a tree of them.
+        outputs: Likewise.
+
+    Raises:
+        GraphError: An output does not depend on `inputs` alone.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        for kind, tree in (("inputs", inputs), ("outputs", outputs)):
+            for leaf in trees.flatten(tree):
+                if not isinstance(leaf, SymbolicTensor):
+                    raise ArgumentError(
+                        f"`{kind}` of a Model must be symbolic tensors.",
+                        received=f"{type(leaf).__name__} {leaf!r}"[:90],
+                        hint="start from kerasish.Input(shape=...) and apply layers to it",
+                    )
+        self.inputs = inputs
+        self.outputs = outputs
+        self.flat_inputs: list[SymbolicTensor] = trees.flatten(inputs)
+        if len({id(x) for x in self.flat_inputs}) != len(self.flat_inputs):
+            raise GraphError("An input is listed twice.", received=[x.name for x in self.flat_inputs])
+        self.nodes = self._sorted_nodes()
+
+    def _sorted_nodes(self) -> list[Node]:
+        """Depth-first post-order, iteratively: deep models must not overflow the stack."""
+        known = {id(x) for x in self.flat_inputs}
+        done: set[int] = set()
+        order: list[Node] = []
+        for output in trees.flatten(self.outputs):
+            stack: list[tuple[SymbolicTensor, bool]] = [(output, False)]
+            while stack:
+                tensor, expanded = stack.pop()
+                node = tensor.node
+                if id(tensor) in known or (node is not None and id(node) in done):
+                    continue
+                if node is None or not node.inputs:
+                    raise GraphError(
+                        f"The output {output.name!r} depends on {tensor.name!r}, which is not among the inputs.",
+                        received=f"inputs {[x.name for x in self.flat_inputs]}",
+                        hint="add that tensor to `inputs` of the Model",
+                    )
+                if expanded:
+                    done.add(id(node))
+                    order.append(node)
+                else:
+                    stack.append((tensor, True))
+                    stack.extend((x, False) for x in reversed(node.inputs))
+        return order
+
+    @property
+    def operations(self) -> list[Any]:
+        """Distinct layers and operations, input layers first, then in order of computation."""
+        found: list[Any] = []
+        for x in self.flat_inputs:
+            if x.node is not None and not any(x.node.operation is o for o in found):
+                found.append(x.node.operation)
+        for node in self.nodes:
+            if not any(node.operation is o for o in found):
+                found.append(node.operation)
+        return found
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: those of their input layers."""
+        return [x.node.operation.name if x.node is not None and not x.node.inputs else x.name for x in self.flat_inputs]
+
+    def run(self, inputs: Any) -> Any:
+        """Compute the outputs for tensors in the structure of `self.inputs`."""
+        values = {id(s): v for s, v in zip(self.flat_inputs, self.arrange(inputs), strict=True)}
+        for node in self.nodes:
+            result = node.operation(*_fill(node.args, values), **_fill(node.kwargs, values))
+            for symbolic, value in zip(trees.flatten(node.outputs), trees.flatten(result), strict=True):
+                values[id(symbolic)] = value
+        return trees.map_structure(lambda s: values[id(s)], self.outputs)
+
+    def arrange(self, inputs: Any) -> list[Any]:
+        """The given inputs in the order of `flat_inputs`: by name from a dict, else by position."""
+        if isinstance(inputs, dict) and not isinstance(self.inputs, dict):
+            names = self.input_names
+            missing = [n for n in names if n not in inputs]
+            if not missing:
+                return [inputs[n] for n in names]
+            if len(inputs) != len(names):
+                raise ArgumentError(
+                    "The inputs' names do not fit the model.", expected=names, received=sorted(map(str, inputs))
+                )
+        if isinstance(self.inputs, dict) and isinstance(inputs, dict):
+            missing = [k for k in self.inputs if k not in inputs]
+            if missing:
+                raise ArgumentError(
+                    f"The input {missing[0]!r} is missing.", expected=sorted(self.inputs), received=sorted(inputs)
+                )
+            inputs = {k: inputs[k] for k in self.inputs}
+        flat = trees.flatten(inputs)
+        if len(flat) != len(self.flat_inputs):
+            raise ShapeError(
+                "The number of inputs is wrong.",
+                expected=f"{len(self.flat_inputs)}: {self.input_names}",
+                received=f"{len(flat)}",
+                hint="pass a list with one array for each input",
+            )
+        return flat
+
+
+def _fill(tree: Any, values: dict[int, Any]) -> Any:
+    """Put values in the place of symbolic tensors."""
+    kind = tree.__class__
+    if kind is SymbolicTensor:
+        return values[id(tree)]
+    if kind is tuple or kind is list:
+        return kind(_fill(x, values) for x in tree)
+    if kind is dict:
+        return {k: _fill(v, values) for k, v in tree.items()}
+    if trees.is_nested(tree):
+        return trees.map_structure(lambda x: values[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
+    return tree

@@ -1,0 +1,205 @@
+"""The short way from `ops.add(x, y)` to an engine's `add`, and the conversions every operation begins with.
+
+`unary` and `binary` make public operations like `kerasish.core.dispatch.op` does. In front of the general path they put
+a few lookups: operands of one engine, of one dtype, of a suitable kind go straight to the engine's primitive.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from kerasish.core import dtypes
+from kerasish.core.config import floatx
+from kerasish.core.contract import Engine, Tensor
+from kerasish.core.convert import dtype_of, promoted, tensors, to_tensor
+from kerasish.core.dispatch import op
+from kerasish.core.errors import DTypeError
+from kerasish.core.operators import OPERATIONS
+from kerasish.core.primitive import explain
+from kerasish.core.primitives.elementwise import cast as _cast
+from kerasish.core.registry import TABLE, current_engine, engine_of
+from kerasish.core.variable import Variable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: A framework's dtype object -> "f" float, "i" signed, "u" unsigned, "b" bool, "" anything else. Filled as they appear.
+KINDS: dict[Any, str] = {}
+
+
+def kind_of(dtype: str) -> str:
+    """The kind letter of a dtype name."""
+    if dtypes.is_float(dtype):
+        return "f"
+    if dtypes.is_integer(dtype):
+        return "u" if dtype.startswith("u") else "i"
+    return "b" if dtype == "bool" else ""
+
+
+def remember(x: Tensor) -> None:
+    """Note the kind of a tensor's dtype object for the fast paths."""
+    raw = getattr(x, "dtype", None)
+    if raw is not None and raw not in KINDS:
+        KINDS[raw] = kind_of(dtype_of(x))
+
+
+def host_in_force() -> Engine | None:
+    """The engine in force if its tensors are NumPy arrays."""
+    engine = current_engine()
+    return engine if "host" in engine.capabilities else None
+
+
+def unary(name: str, kinds: str = "f") -> Callable[[F], F]:
+    """Make a public operation of one tensor `x`; dtypes of `kinds` go straight to the primitive `name`."""
+    accepted = frozenset(kinds)
+
+    def decorate(function: F) -> F:
+        general = op(function)
+        where = f"ops.{function.__name__}"
+
+        @functools.wraps(function)
+        def call(x: Tensor) -> Tensor:
+            cls = x.__class__
+            engine = TABLE.get(cls)
+            if engine is None and cls is np.ndarray:
+                engine = host_in_force()
+            if engine is None or KINDS.get(x.dtype) not in accepted:
+                return general(x)
+            try:
+                return engine.primitives[name](x)
+            except Exception as error:
+                raise explain(name, engine, (x,), {}, error).at(where) from None
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def binary(name: str, kinds: str = "fiu", *, least_rank: int = 0) -> Callable[[F], F]:
+    """Make a public operation of two tensors `x1`, `x2`; equal dtypes of `kinds` go straight to the primitive `name`.
+
+    With `least_rank`, only tensors of at least that many axes do, and no scalars.
+    """
+    accepted = frozenset(kinds)
+
+    def decorate(function: F) -> F:
+        general = op(function)
+        where = f"ops.{function.__name__}"
+
+        @functools.wraps(function)
+        def call(x1: Tensor, x2: Tensor) -> Tensor:
+            cls = x1.__class__
+            engine = TABLE.get(cls)
+            if engine is None:
+                if cls is Variable:
+                    return call(x1.value, x2)
+                if cls is np.ndarray:
+                    engine = host_in_force()
+                if engine is None:
+                    return general(x1, x2)
+            dtype = x1.dtype
+            kind = KINDS.get(dtype)
+            if kind not in accepted:
+                return general(x1, x2)
+            other = x2.__class__
+            if other is cls or TABLE.get(other) is engine:
+                other_dtype = x2.dtype
+                if dtype is not other_dtype and dtype != other_dtype:
+                    return general(x1, x2)
+                if least_rank and (x1.ndim < least_rank or x2.ndim < least_rank):
+                    return general(x1, x2)
+            elif least_rank:
+                return general(x1, x2)
+            elif kind == "f" and (other is float or other is int):
+                x2 = float(x2)
+            elif other is not int or not 0 <= x2 < 128:  # these fit every integer dtype
+                return general(x1, x2)
+            try:
+                return engine.primitives[name](x1, x2)
+            except Exception as error:
+                raise explain(name, engine, (x1, x2), {}, error).at(where) from None
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+# -- conversions -----------------------------------------------------------------------------------------------------
+
+
+def operand(x: Any) -> Tensor:
+    """`x` as a tensor, its dtype unchanged."""
+    x = tensors(x)[0]
+    remember(x)
+    return x
+
+
+def operands(x1: Any, x2: Any, *, at_least: str | None = None) -> tuple[Tensor, Tensor, str]:
+    """Two operands of one dtype (one may stay a Python scalar), and the name of that dtype."""
+    x1, x2 = promoted(x1, x2, scalars=True, at_least=at_least)
+    tensor = x1 if dtypes.weak_name(x1) is None else x2
+    remember(tensor)
+    dtype = dtype_of(tensor)
+    if dtype == "bool":
+        engine = engine_of((x1, x2))
+        x1, x2 = to_tensor(x1, engine, "bool"), to_tensor(x2, engine, "bool")
+    return x1, x2, dtype
+
+
+def floats(x: Any) -> Tensor:
+    """`x` as a float tensor; integers and bools become `floatx()`."""
+    x = operand(x)
+    return x if dtypes.is_float(dtype_of(x)) else _cast(x, dtype=floatx())
+
+
+def numbers(x: Any) -> Tensor:
+    """`x` as a tensor of numbers; bools become int32."""
+    x = operand(x)
+    return _cast(x, dtype="int32") if dtype_of(x) == "bool" else x
+
+
+def booleans(x: Any) -> Tensor:
+    """`x` as a bool tensor: x != 0."""
+    x = operand(x)
+    return x if dtype_of(x) == "bool" else _cast(x, dtype="bool")
+
+
+def integers(x: Any, *, name: str = "x") -> Tensor:
+    """`x` as a tensor, which must hold integers.
+
+    Raises:
+        DTypeError: It holds something else.
+    """
+    x = operand(x)
+    dtype = dtype_of(x)
+    if not dtypes.is_integer(dtype):
+        raise DTypeError(f"`{name}` must hold integers.", received=dtype, hint="ops.cast(x, 'int32')")
+    return x
+
+
+def dtype_or_floatx(dtype: Any) -> str:
+    """The canonical name of `dtype`, `floatx()` for None."""
+    return floatx() if dtype is None else dtypes.canonical(dtype)
+
+
+# -- constants beside a tensor ---------------------------------------------------------------------------------------
+
+
+def filled(like: Tensor, shape: Iterable[int], value: float, dtype: str) -> Tensor:
+    """A constant tensor on the engine of `like`."""
+    return engine_of((like,)).primitives["full"](shape=tuple(shape), value=value, dtype=dtype)
+
+
+def counting(like: Tensor, stop: int, dtype: str = "int32") -> Tensor:
+    """0, 1, ... stop−1 on the engine of `like`."""
+    return engine_of((like,)).primitives["arange"](start=0, stop=stop, step=1, dtype=dtype)
+
+
+def constant(like: Tensor, value: Any, dtype: str) -> Tensor:
+    """Host data as a tensor on the engine of `like`."""
+    return to_tensor(np.asarray(value), engine_of((like,)), dtype)

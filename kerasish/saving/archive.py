@@ -1,0 +1,104 @@
+"""`.keras` archives and single files: written atomically, read with distrust.
+
+Layout (Keras 3): `metadata.json`, `config.json`, `model.weights.h5`, nothing compressed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+
+from kerasish.core.errors import KerasishError, SavingError
+
+METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+_MAX_JSON = 256 << 20
+_MAX_RATIO = 1000
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place at the end: a kill in between leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_archive(path: Path, metadata: dict[str, Any], config: dict[str, Any], write_weights: Any) -> None:
+    """Write an archive; `write_weights(h5_file)` fills the weights."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        write_weights(file)
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(METADATA, json.dumps(metadata))
+        archive.writestr(CONFIG, json.dumps(config))
+        archive.writestr(WEIGHTS, buffer.getbuffer())
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while reading into one clear error."""
+    try:
+        yield
+    except KerasishError:
+        raise
+    except FileNotFoundError:
+        raise SavingError("There is no such file.", received=str(path), hint="check the path") from None
+    except IsADirectoryError:
+        raise SavingError("This is a folder, not a file.", received=str(path)) from None
+    except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError, RuntimeError, MemoryError) as error:
+        raise SavingError(
+            f"The file cannot be read: it is truncated, corrupt or of another format ({type(error).__name__}).",
+            received=str(path),
+            hint="save it again; .keras files are made by model.save, .weights.h5 by model.save_weights",
+        ) from error
+
+
+def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO]:
+    """Metadata, config and weights (in memory) of an archive.
+
+    Raises:
+        SavingError: The archive is not one, or not to be trusted.
+    """
+    with reading(path), zipfile.ZipFile(path) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        for name, info in members.items():
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in name:
+                raise SavingError("The archive holds a path that leads out of it.", received=name)
+            if info.file_size > _MAX_RATIO * max(info.compress_size, 1) + (1 << 20):
+                raise SavingError("The archive unpacks to far more than it holds.", received=f"{name}: {info.file_size} bytes")
+        for name in (METADATA, CONFIG, WEIGHTS):
+            if name not in members:
+                raise SavingError(f"The archive lacks {name!r}: it is not a .keras file.", received=str(path))
+        for name in (METADATA, CONFIG):
+            if members[name].file_size > _MAX_JSON:
+                raise SavingError(f"{name!r} is too large.", received=f"{members[name].file_size} bytes")
+        metadata = json.loads(archive.read(METADATA))
+        config = json.loads(archive.read(CONFIG))
+        if not isinstance(metadata, dict) or not isinstance(config, dict):
+            raise SavingError("The archive's config is not an object.", received=str(path))
+        return metadata, config, io.BytesIO(archive.read(WEIGHTS))

@@ -1,0 +1,94 @@
+"""`CallbackList`: hands each event to the callbacks that listen to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kerasish.core import trees
+from kerasish.core.errors import ArgumentError
+from kerasish.training.callbacks.callback import Callback
+from kerasish.training.callbacks.history import History
+from kerasish.training.callbacks.progress import ProgbarLogger
+
+_EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class CallbackList:
+    """Callbacks, and the two that are always there.
+
+    Args:
+        callbacks: A callback, a list of them, or None.
+        add_history: Whether to add a `History` and keep it as `model.history`.
+        add_progbar: Whether to add a progress bar.
+        model: Handed to each callback.
+        params: Handed to each callback: verbose, epochs, steps.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        self.callbacks: list[Any] = [] if callbacks is None else trees.flatten(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise ArgumentError(
+                    "Callbacks must be instances of kerasish.callbacks.Callback.",
+                    received=repr(callback)[:80],
+                    hint="create it: EarlyStopping(), not EarlyStopping" if isinstance(callback, type) else None,
+                )
+        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
+            self.callbacks.append(ProgbarLogger())
+        if add_history:
+            history = next((c for c in self.callbacks if isinstance(c, History)), None) or History()
+            if history not in self.callbacks:
+                self.callbacks.append(history)
+            if model is not None:
+                model.history = history
+        self._listeners = {event: self._who_listens(event) for event in _EVENTS}
+        self.set_params(params)
+        if model is not None:
+            self.set_model(model)
+
+    def _who_listens(self, event: str) -> list[Callable[..., None]]:
+        aliases = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+        names = [event, aliases.get(event, event)]
+        return [
+            getattr(c, event)
+            for c in self.callbacks
+            if any(getattr(type(c), n) is not getattr(Callback, n) or n in vars(c) for n in names)
+        ]
+
+    def append(self, callback: Callback) -> None:
+        """Add a callback."""
+        self.callbacks.append(callback)
+        self._listeners = {event: self._who_listens(event) for event in _EVENTS}
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Hand parameters to all."""
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Hand the model to all."""
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+
+def _forward(event: str) -> Callable[..., None]:
+    def notify(self: CallbackList, *args: Any) -> None:
+        for listener in self._listeners[event]:
+            listener(*args)
+
+    notify.__name__ = event
+    notify.__doc__ = f"Hand `{event}` on."
+    return notify
+
+
+for _event in _EVENTS:
+    setattr(CallbackList, _event, _forward(_event))

@@ -1,0 +1,120 @@
+"""Pairing targets, predictions, losses and weights of models with one or several outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasish.core import trees
+from kerasish.core.errors import ArgumentError, DataError, UnknownNameError
+
+
+def is_multiple(structure: Any) -> bool:
+    """Whether predictions are a nest of several outputs."""
+    return trees.is_nested(structure)
+
+
+def output_keys(y_pred: Any, output_names: list[str] | None) -> list[str]:
+    """A name for each leaf of the predictions: dict keys, the model's output names, or output_1, output_2 ..."""
+    count = len(trees.flatten(y_pred))
+    if isinstance(y_pred, dict):
+        return [".".join(map(str, path)) for path, _ in trees.flatten_with_path(y_pred)]
+    if output_names and len(output_names) == count:
+        names: list[str] = []
+        for name in output_names:
+            names.append(name if name not in names else f"{name}_{names.count(name)}")
+        return names
+    return [f"output_{i + 1}" for i in range(count)]
+
+
+def spread(value: Any, y_pred: Any, names: list[str], what: str, *, share: bool = True) -> list[Any]:
+    """One entry of `value` for each output: by key from a dict, by position from a list, else the same for all.
+
+    Args:
+        value: None, one thing, a list, or a dict by output name.
+        y_pred: The predictions, for their structure.
+        names: Names of the outputs.
+        what: How errors call `value`.
+        share: Whether a single thing serves all outputs.
+
+    Raises:
+        UnknownNameError: A dict names an output that does not exist.
+        ArgumentError: A list has the wrong length.
+    """
+    count = len(names)
+    if value is None:
+        return [None] * count
+    if isinstance(value, dict):
+        flat = _flatten_dict(value, names)
+        for key in flat:
+            if key not in names:
+                raise UnknownNameError.of(f"output in `{what}`", key, names)
+        return [flat.get(name) for name in names]
+    if isinstance(value, (list, tuple)) and (is_multiple(y_pred) or len(value) == count):
+        if len(value) != count:
+            raise ArgumentError(
+                f"`{what}` needs one entry for each output.", expected=f"{count}: {names}", received=f"{len(value)}"
+            )
+        return list(value)
+    if count > 1 and not share:
+        raise ArgumentError(f"`{what}` needs one entry for each output.", expected=f"{count}: {names}", received=value)
+    return [value] * count
+
+
+def _flatten_dict(value: dict[Any, Any], names: list[str]) -> dict[str, Any]:
+    if all(key in names for key in value) or not any(isinstance(v, dict) for v in value.values()):
+        return dict(value)
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, dict):
+            flat.update({f"{key}.{inner}": v for inner, v in item.items()})
+        else:
+            flat[key] = item
+    return flat
+
+
+def pair_targets(y: Any, y_pred: Any, names: list[str]) -> list[Any]:
+    """The target of each output: targets in a dict by name, in a list by position, or a single one.
+
+    Raises:
+        DataError: The number of targets does not fit the outputs.
+    """
+    count = len(names)
+    if y is None:
+        return [None] * count
+    if isinstance(y, dict):
+        if all(name in y for name in names):
+            return [y[name] for name in names]
+        unknown = [k for k in y if k not in names]
+        if unknown and not isinstance(y_pred, dict) and len(y) == count:
+            raise UnknownNameError.of("output in the targets", unknown[0], names)
+        return [y.get(name) for name in names]
+    flat = trees.flatten(y)
+    if count == 1 and len(flat) == 1:
+        return flat
+    if len(flat) != count:
+        raise DataError(
+            "The number of targets does not fit the model's outputs.",
+            expected=f"{count} for {names}",
+            received=f"{len(flat)}",
+            hint="pass y as a list with one array for each output",
+        )
+    return flat
+
+
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if len(data) == 1:
+        return data[0], None, None
+    if len(data) == 2:
+        return data[0], data[1], None
+    if len(data) == 3:
+        return data[0], data[1], data[2]
+    raise DataError(
+        "A batch must be x, (x, y) or (x, y, sample_weight).",
+        received=f"a tuple of {len(data)}",
+        hint="put several inputs into a list or dict: ((x1, x2), y)",
+    )

@@ -1,0 +1,424 @@
+"""`Trainer`: fit, evaluate, predict and their one-batch forms. The mixin of every model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kerasish import optimizers
+from kerasish.core import seeds, trees
+from kerasish.core.contract import Engine
+from kerasish.core.convert import dtype_of, shape_of, to_numpy
+from kerasish.core.errors import ArgumentError, DataError
+from kerasish.core.registry import current_engine, use_backend
+from kerasish.core.symbolic import SymbolicTensor, infer
+from kerasish.training import data
+from kerasish.training.callbacks import CallbackList
+from kerasish.training.checks import Checks
+from kerasish.training.compiling import Compilable
+from kerasish.training.loop import Interrupt, run_batches
+from kerasish.training.step import StepFunction
+
+
+class Trainer(Compilable):
+    """Training and inference for a layer (mixed into `Model`)."""
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+    def _engine_in_force(self) -> Engine:
+        return self.engine or current_engine()  # type: ignore[attr-defined]
+
+    def _optimizers(self) -> list[Any]:
+        leaves = trees.flatten([v for v in vars(self).values() if isinstance(v, (list, dict, tuple))])
+        found: list[Any] = []
+        for value in (*vars(self).values(), *leaves):
+            if isinstance(value, optimizers.Optimizer) and not any(value is f for f in found):
+                found.append(value)
+        return found
+
+    def _state(self, kind: str) -> list[Any]:
+        variables = list(self.weights)  # type: ignore[attr-defined]
+        if kind == "train":
+            for optimizer in self._optimizers():
+                variables += optimizer.variables
+        if kind != "predict":
+            variables += [v for metric in self.metrics for v in metric.variables]
+        return list({id(v): v for v in variables}.values())
+
+    def _body(self, kind: str) -> tuple[Callable[[Any], Any], bool]:
+        """The function of a batch to compile, and whether its result is the logs (an overridden step)."""
+        public, private = {
+            "train": ("train_step", self._train_on),
+            "test": ("test_step", self._test_on),
+            "predict": ("predict_step", None),
+        }[kind]
+        if private is not None and getattr(type(self), public) is getattr(Compilable, public):
+            return private, False
+        return getattr(self, public), True
+
+    def _step(self, kind: str) -> StepFunction:
+        engine = self._engine_in_force()
+        body, _ = self._body(kind)
+        variables = self._state(kind)
+        generators = [*self.seed_generators, seeds.global_generator()]  # type: ignore[attr-defined]
+        trained = tuple(id(v) for v in self.trainable_variables)  # type: ignore[attr-defined]
+        key = (kind, engine, trained, tuple(map(id, variables)), tuple(map(id, generators)), self.run_eagerly)
+        step = self._steps.get(kind)
+        if step is None or step[0] != key:
+            function = StepFunction(
+                body,
+                engine=engine,
+                variables=variables,
+                generators=generators,
+                training=kind == "train",
+                changes=kind != "predict",
+                eager=self.run_eagerly,
+                options={"jit": self.jit_compile, "kind": kind},
+            )
+            step = self._steps[kind] = (key, function)
+        return step[1]  # type: ignore[no-any-return]
+
+    def _prepare(self, kind: str, batch: Any) -> None:
+        """Make everything a step needs (weights, slots, metrics), by running it without numbers."""
+        specs = trees.map_structure(_symbol, batch)
+        key = (kind, str(trees.map_structure(repr, specs)), self._engine_in_force().name)
+        if key in self._steps:
+            return
+        with use_backend(self._engine_in_force()):
+            if kind == "predict":
+                infer(self.predict_step, specs)
+            else:
+                infer(self.train_step if kind == "train" else self.test_step, specs)
+                if kind == "train" and self.optimizer is not None and not self.optimizer.built:
+                    self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+        self._after_build()
+        self._steps[key] = True
+
+    def _after_build(self) -> None:
+        """Hook: weights may have been made."""
+
+    # -- fit -------------------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> Any:
+        """Train for a number of epochs.
+
+        Args:
+            x: Inputs: arrays, lists, nests of them, a DataFrame, a generator, PyDataset, tf.data.Dataset, DataLoader.
+            y: Targets, if `x` does not yield them.
+            batch_size: Samples a step; 32 unless the data comes in batches.
+            epochs: The epoch to stop at (exclusive).
+            verbose: "auto", 0 (silent), 1 (progress bar) or 2 (a line an epoch).
+            callbacks: Callbacks to notify.
+            validation_split: Fraction of arrays, taken from the end, to validate on.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or anything `x` may be.
+            shuffle: Whether to visit samples in a new order each epoch (the same on all engines).
+            class_weight: Class index -> weight of its samples.
+            sample_weight: Weight of each sample in the loss.
+            initial_epoch: The epoch to start at.
+            steps_per_epoch: Batches an epoch; needed for endless generators.
+            validation_steps: Batches a validation.
+            validation_batch_size: Default `batch_size`.
+            validation_freq: Validate every so many epochs, or after the epochs listed (counted from 1).
+
+        Returns:
+            The `History` callback: `.history` maps each name to its values by epoch.
+        """
+        self._require_compiled("fit")
+        self.stop_training = False
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = data.split(x, y, sample_weight, validation_split)
+        source = data.make_source(
+            x,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            steps=steps_per_epoch,
+            where="fit",
+        )
+        first = source.peek()
+        with Interrupt().watching() as interrupt:
+            self._prepare("train", first)
+            checks = Checks(self, source, first)
+            per_epoch = steps_per_epoch if steps_per_epoch is not None else source.num_batches
+            notify = _callback_list(callbacks, self, verbose, epochs=epochs, steps=per_epoch, history=True)
+            step = self._step("train")
+            overridden = self._body("train")[1]
+            latest: dict[str, Any] = {}
+
+            def run(batch: Any) -> None:
+                checks.batch(batch)
+                latest["logs"] = step(batch)
+
+            def logs() -> dict[str, Any]:
+                return self._read_logs(latest.get("logs") if overridden else None)
+
+            notify.on_train_begin()
+            training_logs: Any = {}
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                notify.on_epoch_begin(epoch)
+                count = run_batches(
+                    source,
+                    run,
+                    epoch=epoch,
+                    limit=steps_per_epoch,
+                    per_call=self.steps_per_execution,
+                    begin=notify.on_train_batch_begin,
+                    end=notify.on_train_batch_end,
+                    logs=logs,
+                    stop=lambda: self.stop_training,
+                    interrupt=interrupt,
+                )
+                _expect_batches(count, "fit")
+                epoch_logs = logs()
+                checks.epoch(epoch_logs)
+                source.on_epoch_end()
+                if validation_data is not None and _validates(epoch, validation_freq):
+                    found = self._validate(
+                        validation_data, validation_batch_size or batch_size, validation_steps, notify, interrupt
+                    )
+                    epoch_logs.update({f"val_{name}": value for name, value in found.items()})
+                notify.on_epoch_end(epoch, epoch_logs)
+                training_logs = epoch_logs
+                if self.stop_training:
+                    break
+            notify.on_train_end(training_logs)
+        return self.history
+
+    def _validate(self, given: Any, batch_size: int | None, steps: int | None, notify: Any, interrupt: Any) -> Any:
+        if not (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
+            x, y, sample_weight = given, None, None
+        else:
+            x, y, sample_weight = (*given, None)[:3]
+        return self._evaluate(
+            x, y, sample_weight, batch_size=batch_size, steps=steps, notify=notify, interrupt=interrupt
+        )
+
+    # -- evaluate --------------------------------------------------------------------------------------------------
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Loss and metrics on data, in inference mode.
+
+        Returns:
+            The loss; or a list of the loss and all metrics, as `metrics_names` orders them; or a dict.
+        """
+        self._require_compiled("evaluate")
+        _no_more(kwargs, "evaluate")
+        with Interrupt().watching() as interrupt:
+            found = self._evaluate(
+                x,
+                y,
+                sample_weight,
+                batch_size=batch_size,
+                steps=steps,
+                notify=lambda count: _callback_list(callbacks, self, verbose, epochs=1, steps=count, history=False),
+                interrupt=interrupt,
+            )
+        if return_dict:
+            return found
+        values = list(found.values())
+        return values[0] if len(values) == 1 else values
+
+    def _evaluate(
+        self, x: Any, y: Any, sample_weight: Any, *, batch_size: Any, steps: Any, notify: Any, interrupt: Interrupt
+    ) -> dict[str, Any]:
+        source = data.make_source(
+            x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, where="evaluate"
+        )
+        first = source.peek()
+        self._prepare("test", first)
+        checks = Checks(self, source, first)
+        if not isinstance(notify, CallbackList):
+            notify = notify(steps if steps is not None else source.num_batches)
+        step = self._step("test")
+        overridden = self._body("test")[1]
+        latest: dict[str, Any] = {}
+
+        def run(batch: Any) -> None:
+            checks.batch(batch)
+            latest["logs"] = step(batch)
+
+        def logs() -> dict[str, Any]:
+            return self._read_logs(latest.get("logs") if overridden else None)
+
+        self.reset_metrics()
+        notify.on_test_begin()
+        count = run_batches(
+            source,
+            run,
+            epoch=0,
+            limit=steps,
+            per_call=self.steps_per_execution,
+            begin=notify.on_test_batch_begin,
+            end=notify.on_test_batch_end,
+            logs=logs,
+            stop=lambda: getattr(self, "stop_evaluating", False),
+            interrupt=interrupt,
+        )
+        _expect_batches(count, "evaluate")
+        found = logs()
+        notify.on_test_end(found)
+        return found
+
+    # -- predict ---------------------------------------------------------------------------------------------------
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Outputs for inputs, in batches, as NumPy arrays."""
+        source = data.make_source(x, batch_size=batch_size, shuffle=False, steps=steps, where="predict")
+        first = source.peek()
+        self._prepare("predict", first)
+        step = self._step("predict")
+        total = steps if steps is not None else source.num_batches
+        notify = _callback_list(callbacks, self, verbose, epochs=1, steps=total, history=False)
+        pending: list[Any] = []
+        done: list[Any] = []
+
+        def run(batch: Any) -> None:
+            pending.append(step(batch))
+            if len(pending) > _AHEAD:  # keeps the device busy without keeping all outputs on it
+                done.append(trees.map_structure(to_numpy, pending.pop(0)))
+
+        with Interrupt().watching() as interrupt:
+            notify.on_predict_begin()
+            count = run_batches(
+                source,
+                run,
+                epoch=0,
+                limit=steps,
+                per_call=self.steps_per_execution,
+                begin=notify.on_predict_batch_begin,
+                end=lambda index, _: notify.on_predict_batch_end(
+                    index, {"outputs": pending[-1]} if notify.callbacks else None
+                ),
+                logs=dict,
+                stop=lambda: getattr(self, "stop_predicting", False),
+                interrupt=interrupt,
+            )
+            _expect_batches(count, "predict")
+            done += [trees.map_structure(to_numpy, outputs) for outputs in pending]
+            notify.on_predict_end()
+        if len(done) == 1:
+            return done[0]
+        return trees.map_structure(lambda *parts: np.concatenate(parts, axis=0), *done)
+
+    # -- one batch -------------------------------------------------------------------------------------------------
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step of training on one batch; returns loss and metrics so far."""
+        self._require_compiled("train_on_batch")
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics on one batch."""
+        self._require_compiled("test_on_batch")
+        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+
+    def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
+        batch = data.single_batch(x, y, sample_weight, class_weight=class_weight)
+        self._prepare(kind, batch)
+        Checks(self, None, batch).batch(batch)
+        result = self._step(kind)(batch)
+        found = self._read_logs(result if self._body(kind)[1] else None)
+        if return_dict:
+            return found
+        values = list(found.values())
+        return values[0] if len(values) == 1 else values
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Outputs for one batch, as NumPy arrays."""
+        batch = data.single_batch(x)
+        self._prepare("predict", batch)
+        return trees.map_structure(to_numpy, self._step("predict")(batch))
+
+    def _read_logs(self, given: Any) -> dict[str, Any]:
+        """Results as floats. Waits for the device."""
+        with use_backend(self._engine_in_force()):
+            found = self._results() if given is None else given
+        return {name: _number(value) for name, value in found.items()}
+
+
+_AHEAD = 8
+
+
+def _number(value: Any) -> Any:
+    array = np.asarray(to_numpy(value))
+    return float(array) if array.ndim == 0 else array
+
+
+def _symbol(leaf: Any) -> Any:
+    if leaf is None:
+        return None
+    return SymbolicTensor((None, *shape_of(leaf)[1:]) if shape_of(leaf) else (), dtype_of(leaf))
+
+
+def _validates(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return (epoch + 1) in frequency
+
+
+def _callback_list(callbacks: Any, model: Any, verbose: Any, *, epochs: int, steps: int | None, history: bool) -> Any:
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    return CallbackList(
+        callbacks,
+        add_history=history,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+    )
+
+
+def _expect_batches(count: int, where: str) -> None:
+    if count == 0:
+        raise DataError("The data held no batch.", where=where, hint="check that the data set or generator is not empty")
+
+
+def _no_more(kwargs: dict[str, Any], where: str) -> None:
+    kwargs.pop("_use_cached_eval_dataset", None)
+    if kwargs:
+        raise ArgumentError(f"Unknown argument {next(iter(kwargs))!r}.", where=where)

@@ -1,0 +1,21 @@
+"""Nested structures: Keras' `keras.tree`."""
+
+from __future__ import annotations
+
+from kerasish.core.trees import (
+    assert_same_structure,
+    flatten,
+    flatten_with_path,
+    is_nested,
+    map_structure,
+    pack_sequence_as,
+)
+
+__all__ = [
+    "assert_same_structure",
+    "flatten",
+    "flatten_with_path",
+    "is_nested",
+    "map_structure",
+    "pack_sequence_as",
+]

@@ -1,0 +1,143 @@
+"""Layers against installed Keras, which runs in this file only: signatures, configs, weights, outputs, masks."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import numpy as np
+import pytest
+
+import kerasish
+from kerasish import layers
+from kerasish.core.convert import to_numpy
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import keras
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns where we do not
+
+
+def jsonable(config):
+    """Configs as they look in a file: tuples are lists; a default initializer is new in every Keras."""
+    if isinstance(config, dict):
+        return {k: jsonable(v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [jsonable(v) for v in config]
+    return config
+
+
+def pair(case, **extra):
+    """kerasish's layer and Keras', built on the same input, with the same weights."""
+    ours, theirs = case.make(layers, name="probe", **extra), case.make(keras.layers, name="probe", **extra)
+    x = case.inputs()
+    with kerasish.use_backend("native"):
+        ours(x)
+    theirs(x)
+    rng = np.random.default_rng(7)
+    values = [rng.uniform(0.5, 1.5, w.shape).astype(str(w.dtype)) for w in theirs.weights]
+    ours.set_weights(values)
+    theirs.set_weights(values)
+    return ours, theirs
+
+
+def assert_close(ours, theirs, **kwargs):
+    np.testing.assert_allclose(to_numpy(ours), np.asarray(theirs), **{"rtol": 2e-5, "atol": 2e-5, **kwargs})
+
+
+NAMES = sorted(
+    n for n in layers.__all__ if n in dir(keras.layers) and n not in ("InputSpec", "Layer", "deserialize", "serialize")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signature_is_that_of_keras(name):
+    def described(function):
+        return [
+            (p.name, _plain_default(p.default), p.kind)
+            for p in inspect.signature(function).parameters.values()
+        ]
+
+    def _plain_default(value):
+        # (1, 1) is what 1 means for two axes; Keras writes now the one and now the other.
+        return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+    ours, theirs = described(getattr(layers, name)), described(getattr(keras.layers, name))
+    assert ours == theirs
+
+
+def test_every_keras_layer_of_the_families_here_exists():
+    families = ("Conv", "Pool", "Cropping", "Padding", "Dropout", "Normalization", "ReLU", "Dense", "UpSampling")
+    wanted = {n for n in dir(keras.layers) if n.endswith(("1D", "2D", "3D", *families)) or n in ("ELU", "Softmax")}
+    missing = {n for n in wanted if not hasattr(layers, n)}
+    assert not {n for n in missing if not n.startswith(("Adaptive", "ConvLSTM"))}
+
+
+def test_config_is_that_of_keras(layer_case):
+    ours, theirs = layer_case.make(layers, name="probe"), layer_case.make(keras.layers, name="probe")
+    assert jsonable(ours.get_config()) == jsonable(theirs.get_config())
+
+
+def test_weights_are_those_of_keras(layer_case):
+    ours, theirs = pair(layer_case)
+    assert [(w.name, w.shape, str(w.dtype), w.trainable) for w in ours.weights] == [
+        (w.name, w.shape, str(w.dtype), w.trainable) for w in theirs.weights
+    ]
+    assert [w.name for w in ours.trainable_weights] == [w.name for w in theirs.trainable_weights]
+
+
+def test_initial_weights_have_the_spread_of_keras():
+    for kwargs in (
+        {"equation": "abc,cde->abde", "output_shape": (None, 8, 64)},
+        {"equation": "abcd,cde->abe", "output_shape": (None, 64)},
+    ):
+        spread = []
+        for module in (layers, keras.layers):
+            layer = module.EinsumDense(**kwargs)
+            layer.build((None, 10, 16, 8)[: kwargs["equation"].index(",") + 0])
+            spread.append(np.std(np.asarray(layer.kernel)))
+        assert spread[0] == pytest.approx(spread[1], rel=0.1)
+
+
+def test_output_is_that_of_keras(layer_case):
+    ours, theirs = pair(layer_case)
+    x = layer_case.inputs(seed=1)
+    with kerasish.use_backend("native"):
+        y = ours(x)
+    assert_close(y, theirs(x))
+    assert str(to_numpy(y).dtype) == str(np.asarray(theirs(x)).dtype)
+
+
+def test_training_mode_is_that_of_keras(layer_case):
+    if not layer_case.training:
+        pytest.skip("no training mode, or a random one")
+    ours, theirs = pair(layer_case)
+    x = layer_case.inputs(seed=1)
+    with kerasish.use_backend("native"):
+        for _ in range(2):
+            y = ours(x, training=True)
+            expected = theirs(x, training=True)
+    assert_close(y, expected)
+    for mine, reference in zip(ours.weights, theirs.weights, strict=True):
+        assert_close(mine, reference)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_dtype_policy_is_that_of_keras(layer_case, policy):
+    if policy == "float64" and layer_case.name in ("Resizing", "CenterCrop"):
+        pytest.skip("interpolation weights are float32 in Keras")
+    ours, theirs = pair(layer_case, dtype=policy)
+    assert [str(w.dtype) for w in ours.weights] == [str(w.dtype) for w in theirs.weights]
+    x = layer_case.inputs(seed=1)
+    with kerasish.use_backend("native"):
+        y = ours(x)
+    expected = theirs(x)
+    assert str(to_numpy(y).dtype) in (str(expected.dtype), "float64" if policy == "float64" else "")
+    tolerance = {"mixed_float16": 2e-2, "mixed_bfloat16": 1e-1, "float64": 1e-4}[policy]
+    assert_close(
+        to_numpy(y).astype("float32"), np.asarray(expected).astype("float32"), rtol=tolerance, atol=tolerance
+    )
