@@ -1,8 +1,55 @@
-"""Composites that jax computes faster than their bodies would."""
+"""Composites that one call of jax computes as well: the compiled result is the same, an eager call is several times faster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-OVERRIDES: dict[str, Callable[..., Any]] = {}
+import jax
+import jax.numpy as jnp
+from kerasish_jax.calls import first, listed
+
+from kerasish.core import dtypes
+
+Array = jax.Array
+Axes = tuple[int, ...]
+
+
+def _relu(x: Array) -> Array:
+    return jax.nn.relu(x)  # its gradient at 0 is 0; that of maximum(x, 0) would be shared
+
+
+def _relu6(x: Array) -> Array:
+    return jnp.minimum(jax.nn.relu(x), 6)
+
+
+def _one_hot(x: Array, *, num_classes: int, axis: int, dtype: str) -> Array:
+    return jax.nn.one_hot(x, num_classes, dtype=dtypes.to_numpy(dtype), axis=axis)
+
+
+def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    return jnp.mean(x, axis, keepdims=keepdims)
+
+
+def _softmax_cross_entropy(targets: Array, logits: Array) -> Array:
+    return -jnp.sum(targets * jax.nn.log_softmax(logits), -1)
+
+
+def _sparse_softmax_cross_entropy(labels: Array, logits: Array) -> Array:
+    picked = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], -1, mode="promise_in_bounds")
+    return -picked[..., 0]
+
+
+OVERRIDES: dict[str, Callable[..., Any]] = {
+    "relu": first(_relu),
+    "relu6": first(_relu6),
+    "silu": first(jax.nn.silu),
+    "gelu": first(lambda x, *, approximate: jax.nn.gelu(x, approximate), "approximate"),
+    "softmax": first(lambda x, *, axis: jax.nn.softmax(x, axis), "axis"),
+    "log_softmax": first(lambda x, *, axis: jax.nn.log_softmax(x, axis), "axis"),
+    "mean": first(_mean, "axis", "keepdims"),
+    "one_hot": first(_one_hot, "num_classes", "axis", "dtype"),
+    "stack": listed(lambda xs, *, axis: jnp.stack(xs, axis), "axis"),
+    "softmax_cross_entropy": listed(_softmax_cross_entropy),
+    "sparse_softmax_cross_entropy": listed(_sparse_softmax_cross_entropy),
+}

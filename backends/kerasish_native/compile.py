@@ -118,7 +118,11 @@ class Compiled:
         self.traces += 1
 
         def stand_in(x: Any) -> Any:
-            return graph.input(x.shape, dtypes.of_numpy(x.dtype)) if isinstance(x, (np.ndarray, np.generic)) else x
+            return (
+                graph.input(x.shape, dtypes.of_numpy(x.dtype))
+                if isinstance(x, (np.ndarray, np.generic))
+                else x
+            )
 
         with recording(graph):
             traced_args, traced_kwargs = trees.map_structure(stand_in, (args, kwargs))
@@ -147,9 +151,7 @@ class Compiled:
 
 
 def _signature(x: Any, leaves: list[Any]) -> Any:
-    """A key of structure, shapes, dtypes and plain values, or None if there is a box or traced value; tensors go to
-    `leaves`.
-    """
+    """A key of structure, shapes, dtypes and plain values; tensors go to `leaves`. None: a box or traced value."""
     kind = x.__class__
     if kind is np.ndarray:
         leaves.append(x)

@@ -74,11 +74,15 @@ def close(*graphs: Graph) -> list[Any]:
 def _agree(one: list[Any], two: list[Any], what: str) -> None:
     first, second = ([(tuple(x.shape), name_of(x)) for x in xs] for xs in (one, two))
     if first != second:
-        raise ShapeError(f"{what} must have the same structure, shapes and dtypes.", expected=first, received=second)
+        raise ShapeError(
+            f"{what} must have the same structure, shapes and dtypes.", expected=first, received=second
+        )
 
 
 @joint
-def graph_cond(gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
+def graph_cond(
+    gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]
+) -> list[Any]:
     """The same choice between the branches' gradients; a branch's forward part runs again."""
     pred, *operands = args
     present = [i for i, g in enumerate(gs) if g is not None]
@@ -135,7 +139,9 @@ def _is_unknown_loop(state: list[Any], cond_fn: Fn, body_fn: Fn) -> bool:
 
 
 @joint
-def graph_while(gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
+def graph_while(
+    gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]
+) -> list[Any]:
     """There is none: how often the loop ran, and its states, are not kept."""
     raise TraceError(
         "A compiled while_loop has no reverse-mode gradient.",
@@ -145,7 +151,9 @@ def graph_while(gs: list[Any], results: Any, args: Any, keywords: dict[str, Any]
 
 
 # -- scan --------------------------------------------------------------------------------------------------------------
-def scan(init: list[Any], xs: list[Any], /, *, fn: Fn, length: int, reverse: bool) -> tuple[list[Any], list[Any]]:
+def scan(
+    init: list[Any], xs: list[Any], /, *, fn: Fn, length: int, reverse: bool
+) -> tuple[list[Any], list[Any]]:
     """A Python loop, except that long loops over unknown values are one node."""
     if not length:
         body, stacks = _outlined(init, xs, fn)
@@ -160,9 +168,7 @@ def scan(init: list[Any], xs: list[Any], /, *, fn: Fn, length: int, reverse: boo
         return loop_scan(init, xs, fn=fn, length=length, reverse=reverse)
     if any(a.__class__ is Box for a in args):  # the gradient wants the carry that entered each step
         body.outputs += body.inputs[:carried]
-    results = n.graph_scan(
-        *args, body=body, carried=carried, sliced=len(xs), length=length, reverse=reverse
-    )
+    results = n.graph_scan(*args, body=body, carried=carried, sliced=len(xs), length=length, reverse=reverse)
     return list(results[:carried]), list(results[carried : carried + len(stacks)])
 
 
@@ -178,7 +184,9 @@ def _outlined(init: list[Any], xs: list[Any], fn: Fn) -> tuple[Graph, list[Any]]
     return body, body.outputs[carried:]
 
 
-def loop_scan(init: list[Any], xs: list[Any], *, fn: Fn, length: int, reverse: bool) -> tuple[list[Any], list[Any]]:
+def loop_scan(
+    init: list[Any], xs: list[Any], *, fn: Fn, length: int, reverse: bool
+) -> tuple[list[Any], list[Any]]:
     """`scan` as a Python loop."""
     carry, rows = list(init), []
     for t in reversed(range(length)) if reverse else range(length):
@@ -191,7 +199,9 @@ def loop_scan(init: list[Any], xs: list[Any], *, fn: Fn, length: int, reverse: b
 
 
 @joint
-def graph_scan(gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
+def graph_scan(
+    gs: list[Any], results: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]
+) -> list[Any]:
     """A scan the other way round: each step runs its forward part again from the carry that entered it."""
     body, carried, sliced = keywords["body"], keywords["carried"], keywords["sliced"]
     init, xs, fixed = args[:carried], args[carried : carried + sliced], args[carried + sliced :]

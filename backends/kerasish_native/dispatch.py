@@ -90,7 +90,7 @@ def is_float(x: Any) -> bool:
     dtype = x.dtype
     if dtype.__class__ is str:
         return dtype in _FLOAT_NAMES
-    return dtype.kind == "f" or dtype.name == "bfloat16"
+    return bool(dtype.kind == "f" or dtype.name == "bfloat16")
 
 
 def _entry(name: str) -> Kernel:

@@ -145,5 +145,5 @@ def build() -> NativeEngine:
     return engine
 
 
-def _scalar_types(kind: type) -> list[type]:
+def _scalar_types(kind: type[Any]) -> list[type[Any]]:
     return [kind, *(sub for child in kind.__subclasses__() for sub in _scalar_types(child))]

@@ -23,7 +23,9 @@ _IN_PLACE: dict[str, Callable[..., Any]] = {
     "expm1": np.expm1, "log1p": np.log1p, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
 }  # fmt: skip
 #: Primitives whose kernels make a new array, and whose results therefore belong to the plan alone.
-_FRESH = frozenset({*_IN_PLACE, "where", "matmul", "conv", "conv_kernel_grad", "rsqrt", "sigmoid", "erf", "power"})
+_FRESH = frozenset(
+    {*_IN_PLACE, "where", "matmul", "conv", "conv_kernel_grad", "rsqrt", "sigmoid", "erf", "power"}
+)
 #: Primitives that never return a view of an operand.
 _NO_VIEW = frozenset({
     *_FRESH, "sum", "max", "min", "equal", "greater", "less", "greater_equal", "less_equal", "not_equal",
@@ -63,7 +65,11 @@ class Program:
         result = node.outputs[0]
         if node.name in _IN_PLACE:
             for j, a in enumerate(node.args):
-                if id(a) in dying and id(a) in reusable and (a.shape, a.dtype) == (result.shape, result.dtype):
+                if (
+                    id(a) in dying
+                    and id(a) in reusable
+                    and (a.shape, a.dtype) == (result.shape, result.dtype)
+                ):
                     self.in_place += 1
                     return _writing(_IN_PLACE[node.name], j, len(ins)), ins, outs[0], frees
         kernel = KERNELS[node.name]
@@ -133,9 +139,10 @@ def _reusable(graph: Graph) -> dict[int, Traced]:
 
 def program_of(graph: Graph) -> Program:
     """The program of a graph, laid out once."""
-    if graph.program is None:
-        graph.program = Program(graph)
-    return graph.program
+    program: Program | None = graph.program
+    if program is None:
+        program = graph.program = Program(graph)
+    return program
 
 
 # -- graphs within graphs ----------------------------------------------------------------------------------------------

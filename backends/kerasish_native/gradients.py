@@ -45,7 +45,9 @@ def value_and_grad(fn: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Any, 
     return unboxed(value, tape), _bare(aux, tape), filled
 
 
-def jvp(fn: Callable[..., list[Any]], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def jvp(
+    fn: Callable[..., list[Any]], inputs: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[list[Any], list[Any]]:
     """Outputs and directional derivatives: the pullback is linear, and its own pullback is the derivative wanted."""
     outputs, _, pullback = vjp(lambda *xs: (fn(*xs), None), inputs)
     dependent: list[int] = []
@@ -131,21 +133,19 @@ def _reversed_order(ends: list[Step]) -> list[Step]:
 def _pulled(step: Step, gs: list[Any]) -> list[Any]:
     """Cotangents of a step's boxed operands."""
     rule = step.rule
-    if rule.__class__ is not str:
-        several = [*gs, *[None] * (len(step.result) - len(gs))]
-        found = rule(several)  # type: ignore[operator, misc]
-        return [found[i] for i, _, _ in step.parents]
     wanted = tuple(i for i, _, _ in step.parents)
+    if not isinstance(rule, str):
+        found = rule(_padded(gs, len(step.result))) if rule is not None else []
+        return [found[i] for i in wanted]
     if rule in JOINT:
         count = len(step.result) if step.result.__class__ is tuple else 1
-        several = [*gs, *[None] * (count - len(gs))]
-        return JOINT[rule](several, step.result, step.args, step.keywords, wanted)
-    try:
-        rules = VJPS[rule]  # type: ignore[index]
-    except KeyError:
-        raise EngineError("No gradient rule is known.", where=str(rule)) from None
-    return [
-        None if rules[i] is None else rules[i](gs[0], step.result, *step.args, **step.keywords)  # type: ignore[misc]
-        for i in wanted
-    ]
+        return JOINT[rule](_padded(gs, count), step.result, step.args, step.keywords, wanted)
+    rules = VJPS.get(rule)
+    if rules is None:
+        raise EngineError("No gradient rule is known.", where=rule)
+    several = [rules[i] for i in wanted]
+    return [r and r(gs[0], step.result, *step.args, **step.keywords) for r in several]
 
+
+def _padded(gs: list[Any], count: int) -> list[Any]:
+    return [*gs, *[None] * (count - len(gs))]

@@ -79,7 +79,7 @@ def _is_identity(node: Node) -> bool:
     if name in _SAME_IF_SAME_TYPE:
         return x.shape == y.shape and x.dtype == y.dtype
     if name == "transpose":
-        return node.keywords["axes"] == tuple(range(len(x.shape)))
+        return bool(node.keywords["axes"] == tuple(range(len(x.shape))))
     if name in ("sum", "max", "min", "prod", "flip"):
         return not node.keywords["axis"]
     if name in ("multiply", "divide"):

@@ -11,7 +11,7 @@ from typing import Any
 from kerasish.core import dtypes
 from kerasish.core.abstract import AbstractTensor
 from kerasish.core.primitive import RULES as PUBLIC
-from kerasish.core.primitives import concatenate as _  # noqa: F401  fills the table of rules
+from kerasish.core.primitives import concatenate as _concatenate  # importing them fills the table of rules
 
 Ints = tuple[int, ...]
 
@@ -70,7 +70,7 @@ def _specs(outputs: list[Any]) -> tuple[AbstractTensor, ...]:
 
 RULES: dict[str, Callable[..., Any]] = {
     **PUBLIC,
-    "concatenate": lambda *xs, axis: PUBLIC["concatenate"](xs, axis=axis),
+    "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),
     "conv_kernel_grad": conv_kernel_grad,
     "max_pool_grad": max_pool_grad,
     "max_pool_pick": max_pool_pick,

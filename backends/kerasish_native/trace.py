@@ -163,4 +163,3 @@ def replay(graph: Graph, values: Sequence[Any], run: Callable[..., Any]) -> list
         for output, value in zip(node.outputs, [result] if node.single else result, strict=True):
             known[id(output)] = value
     return [known[id(y)] if y.__class__ is Traced else y for y in graph.outputs]
-

@@ -224,13 +224,13 @@ def put_along(like: Any, indices: Any, g: Any, axis: int) -> Any:
     """Adjoint of take_along_axis: zeros like `like` with `g` added at `indices` along `axis`."""
     sizes = tuple(like.shape)
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    grid = np.zeros((), np.int32)
+    wide = "int32" if math.prod(sizes) < 2**31 else "int64"
+    grid: Any = np.zeros((), wide)
     for i, length in enumerate(indices.shape):
         if i != axis:
-            grid = grid + np.arange(length, dtype=np.int32).reshape([-1 if j == i else 1 for j in range(len(sizes))]) * (
-                np.int32(steps[i])
-            )
-    flat = n.add(n.multiply(n.cast(indices, dtype="int32"), steps[axis]), grid)
+            places = np.arange(length, dtype=wide) * np.array(steps[i], wide)
+            grid = grid + places.reshape([-1 if j == i else 1 for j in range(len(sizes))])
+    flat = n.add(n.multiply(n.cast(indices, dtype=wide), steps[axis]), grid)
     points = n.reshape(flat, shape=(math.prod(indices.shape), 1))
     summed = n.scatter_add(zeros(g, (math.prod(sizes),)), points, n.reshape(g, shape=(math.prod(g.shape),)))
     return n.reshape(summed, shape=sizes)
@@ -246,7 +246,9 @@ _unary(sum=_sum, prod=_prod, max=_extreme, min=_extreme, cumsum=_cumsum, cumprod
 
 # -- shaping -----------------------------------------------------------------------------------------------------------
 @joint
-def concatenate(gs: list[Any], y: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
+def concatenate(
+    gs: list[Any], y: Any, args: Any, keywords: dict[str, Any], wanted: tuple[int, ...]
+) -> list[Any]:
     """Each operand's part."""
     axis = keywords["axis"]
     ends = np.cumsum([x.shape[axis] for x in args]).tolist()
@@ -265,7 +267,11 @@ def _slice(g: Any, y: Any, x: Any, start: Axes, stop: Axes, step: Axes) -> Any:
         if by > 1 and g.shape[axis]:
             sizes = tuple(g.shape)
             apart = n.reshape(g, shape=(*sizes[: axis + 1], 1, *sizes[axis + 1 :]))
-            apart = n.pad(apart, pads=tuple((0, by - 1 if i == axis + 1 else 0) for i in range(len(sizes) + 1)), value=0.0)
+            apart = n.pad(
+                apart,
+                pads=tuple((0, by - 1 if i == axis + 1 else 0) for i in range(len(sizes) + 1)),
+                value=0.0,
+            )
             g = n.reshape(apart, shape=(*sizes[:axis], sizes[axis] * by, *sizes[axis + 1 :]))
             g = _cut(g, axis, 0, (sizes[axis] - 1) * by + 1)
     after = [s - lo - have for s, lo, have in zip(x.shape, start, g.shape, strict=True)]
@@ -320,7 +326,11 @@ VJPS.update(
     gather_nd=(lambda g, y, x, indices: n.scatter_add(zeros(g, x.shape), indices, g), None),
     scatter_add=(lambda g, y, x, i, u: g, None, lambda g, y, x, i, u: n.gather_nd(g, i)),
     scatter_update=(lambda g, y, x, i, u: n.scatter_update(g, i, zeros(u)), None, _scatter_update),
-    scatter_max=(functools.partial(_scatter_max, into=True), None, functools.partial(_scatter_max, into=False)),
+    scatter_max=(
+        functools.partial(_scatter_max, into=True),
+        None,
+        functools.partial(_scatter_max, into=False),
+    ),
 )
 
 

@@ -56,7 +56,9 @@ def _matmul_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 
 
 def _matmul_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
-    if len(x2.shape) == 2 and len(x1.shape) > 2:  # one product over all rows, instead of a sum of many products
+    if (
+        len(x2.shape) == 2 and len(x1.shape) > 2
+    ):  # one product over all rows, instead of a sum of many products
         rows = math.prod(x1.shape[:-1])
         x1, g = n.reshape(x1, shape=(rows, x1.shape[-1])), n.reshape(g, shape=(rows, g.shape[-1]))
     return fitted(mm(t(x1), g), x2)
@@ -177,9 +179,9 @@ def eigh(gs: list[Any], results: Any, args: Any, keywords: Any, wanted: Any) -> 
 
 @joint
 def svd(gs: list[Any], results: Any, args: Any, keywords: Any, wanted: Any) -> list[Any]:
-    """Ā = U [(J + Jᵀ) S + S (K + Kᵀ) + diag(s̄)] Vᵀ + (I − UUᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (I − VVᵀ)
+    """Ā = U [(J + Jᵀ) S + S (K + Kᵀ) + diag(s̄)] Vᵀ + (I − UUᵀ) Ū S⁻¹ Vᵀ + U S⁻¹ V̄ᵀ (I − VVᵀ).
 
-    with J = F ∘ (UᵀŪ), K = F ∘ (VᵀV̄), Fᵢⱼ = 1 / (sⱼ² − sᵢ²).
+    Here J = F ∘ (UᵀŪ), K = F ∘ (VᵀV̄), Fᵢⱼ = 1 / (sⱼ² − sᵢ²).
     """
     u, s, vh = results
     gu, gs_, gvh = _filled(gs, results)

@@ -1,8 +1,77 @@
-"""Composites that tensorflow computes faster than their bodies would."""
+"""Composites for which tensorflow has one kernel. Each has the signature of the composite it stands for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-OVERRIDES: dict[str, Callable[..., Any]] = {}
+import tensorflow as tf
+from kerasish_tensorflow.placement import ints
+
+Tensor = tf.Tensor
+Axes = tuple[int, ...]
+raw = tf.raw_ops
+_HALVES = frozenset({tf.float16, tf.bfloat16})
+
+
+def _is_last(x: Tensor, axis: Axes) -> bool:
+    return axis == (x.shape.rank - 1,) and x.dtype.is_floating and 0 not in x.shape.as_list()
+
+
+def _softmax(x: Tensor, /, *, axis: Axes) -> Tensor:
+    return raw.Softmax(logits=x) if _is_last(x, axis) else NotImplemented
+
+
+def _log_softmax(x: Tensor, /, *, axis: Axes) -> Tensor:
+    return raw.LogSoftmax(logits=x) if _is_last(x, axis) else NotImplemented
+
+
+def _mean(x: Tensor, /, *, axis: Axes, keepdims: bool) -> Tensor:
+    if x.dtype in _HALVES:
+        return tf.cast(_mean(tf.cast(x, tf.float32), axis=axis, keepdims=keepdims), x.dtype)
+    return raw.Mean(input=x, axis=ints(axis), keep_dims=keepdims) if x.dtype.is_floating else NotImplemented
+
+
+def _stack(xs: list[Tensor], /, *, axis: int) -> Tensor:
+    return raw.Pack(values=list(xs), axis=axis)
+
+
+def _one_hot(x: Tensor, /, *, num_classes: int, axis: int, dtype: str) -> Tensor:
+    if x.dtype not in (tf.int32, tf.int64, tf.uint8):
+        return NotImplemented
+    one, zero = tf.constant(1, dtype), tf.constant(0, dtype)
+    return raw.OneHot(indices=x, depth=num_classes, on_value=one, off_value=zero, axis=axis)
+
+
+def _rows(x: Tensor) -> Tensor:
+    return tf.reshape(x, (-1, x.shape[-1]))
+
+
+def _softmax_cross_entropy(targets: Tensor, logits: Tensor, /) -> Tensor:
+    if targets.shape != logits.shape or 0 in logits.shape.as_list() or logits.dtype in _HALVES:
+        return NotImplemented
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+
+def _sparse_softmax_cross_entropy(labels: Tensor, logits: Tensor, /) -> Tensor:
+    if 0 in logits.shape.as_list() or logits.dtype in _HALVES:
+        return NotImplemented
+    flat = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.reshape(labels, (-1,)), _rows(logits))
+    return tf.reshape(flat, labels.shape)
+
+
+OVERRIDES: dict[str, Callable[..., Any]] = {
+    "relu": lambda x, /: raw.Relu(features=x),
+    "relu6": lambda x, /: raw.Relu6(features=x),
+    "leaky_relu": lambda x, /, *, negative_slope: raw.LeakyRelu(features=x, alpha=negative_slope),
+    "elu": lambda x, /, *, alpha: raw.Elu(features=x) if alpha == 1.0 else NotImplemented,
+    "selu": lambda x, /: raw.Selu(features=x),
+    "softplus": lambda x, /: raw.Softplus(features=x),
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "mean": _mean,
+    "stack": _stack,
+    "one_hot": _one_hot,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "sparse_softmax_cross_entropy": _sparse_softmax_cross_entropy,
+}

@@ -15,6 +15,7 @@ from kerasish_tensorflow.control import CONTROL
 from kerasish_tensorflow.linalg import LINALG
 from kerasish_tensorflow.placement import ints, placed
 from kerasish_tensorflow.randomness import RANDOMNESS
+from kerasish_tensorflow.taping import active
 from kerasish_tensorflow.windows import WINDOWS
 
 from kerasish.core import dtypes
@@ -162,6 +163,38 @@ def _erf(x: Tensor, /) -> Tensor:
     if x.dtype != tf.float64:
         return raw.Erf(x=x)
     return tf.where(tf.abs(x) > 7, tf.sign(x), raw.Erf(x=tf.clip_by_value(x, -7, 7)))  # Eigen gives NaN at infinity
+
+
+def _extremum(function: Function) -> Function:
+    """Maximum or minimum; gradients of equals are shared equally, where tensorflow gives all to the first."""
+    plain = _binary(function, UNSIGNED)
+
+    @tf.custom_gradient
+    def shared(x1: Tensor, x2: Tensor) -> Any:
+        y = function(x=x1, y=x2)
+
+        def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
+            half = tf.where(tf.equal(x1, x2), tf.constant(0.5, dy.dtype), tf.ones((), dy.dtype)) * dy
+            zero = tf.zeros((), dy.dtype)
+            first, second = tf.equal(y, x1), tf.equal(y, x2)
+            return _fitted(tf.where(first, half, zero), x1), _fitted(tf.where(second, half, zero), x2)
+
+        return y, gradient
+
+    def call(x1: Any, x2: Any, /) -> Tensor:
+        x = x1 if x2.__class__ in SCALARS else x2
+        if not (active() and x.dtype.is_floating):
+            return plain(x1, x2)
+        return shared(*(tf.constant(v, x.dtype) if v.__class__ in SCALARS else v for v in (x1, x2)))
+
+    return call
+
+
+def _fitted(g: Tensor, x: Tensor) -> Tensor:
+    """`g` summed over the axes along which `x` was broadcast."""
+    shape = [1] * (g.shape.rank - x.shape.rank) + x.shape.as_list()
+    axes = tuple(i for i, (a, b) in enumerate(zip(shape, g.shape.as_list(), strict=True)) if a != b)
+    return tf.reshape(tf.reduce_sum(g, axes) if axes else g, x.shape)
 
 
 def _sign(x: Tensor, /) -> Tensor:
@@ -400,8 +433,8 @@ PRIMITIVES: dict[str, Function] = {
     "floor_divide": _over_zero(raw.FloorDiv),
     "remainder": _over_zero(_remainder),
     "power": _power,
-    "maximum": _binary(raw.Maximum, UNSIGNED),
-    "minimum": _binary(raw.Minimum, UNSIGNED),
+    "maximum": _extremum(raw.Maximum),
+    "minimum": _extremum(raw.Minimum),
     "where": _where,
     "full": _full,
     "arange": _arange,

@@ -42,7 +42,9 @@ class Compiled:
             if plan is not None:
                 graph, result = plan
                 return result(graph(*tensors))
-            with warnings.catch_warnings():  # the compiler, which starts at the first call, warns about parts of torch
+            with (
+                warnings.catch_warnings()
+            ):  # the compiler, which starts at the first call, warns about parts of torch
                 warnings.simplefilter("ignore", DeprecationWarning)
                 graph, result = self._plans[key] = self._record(tensors, rebuild)
                 return result(graph(*tensors))

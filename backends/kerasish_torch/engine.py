@@ -6,7 +6,7 @@ import functools
 import importlib
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ class TorchEngine(Engine):
     name = "torch"
     primitives = PRIMITIVES
     overrides = OVERRIDES
-    capabilities: ClassVar[frozenset[str]] = frozenset({"eager", "in_place_step"})
+    capabilities = frozenset({"eager", "in_place_step"})
     version = str(torch.__version__)
 
     # -- tensors ---------------------------------------------------------------------------------------------------
@@ -168,7 +168,9 @@ class TorchEngine(Engine):
 
         return outputs, rebuilds[0](found), pullback
 
-    def value_and_grad(self, fn: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor, Any, list[Tensor]]:
+    def value_and_grad(
+        self, fn: Callable[..., Any], inputs: list[Tensor]
+    ) -> tuple[Tensor, Any, list[Tensor]]:
         if transformed():
             value, aux, pullback = self._functional_vjp(fn, inputs)
             found = pullback(torch.ones_like(value))

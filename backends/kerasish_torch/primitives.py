@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  the name everyone knows
+import torch.nn.functional as F
 
 from kerasish.core import dtypes
 from kerasish.core.registry import host_engine
@@ -28,7 +28,10 @@ def _cast(x: Tensor, /, *, dtype: str) -> Tensor:
 
 
 def _saturated(x: Tensor, name: str, target: Any) -> Tensor:
-    """Float to integer. Out of range and NaN are undefined in torch. https://github.com/pytorch/pytorch/issues/74444"""
+    """Float to integer; torch leaves NaN and what is out of range undefined.
+
+    https://github.com/pytorch/pytorch/issues/74444
+    """
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     low, high = dtypes.int_range(name)
@@ -40,10 +43,6 @@ def _saturated(x: Tensor, name: str, target: Any) -> Tensor:
     inside = torch.where((x > low) & (x < high), x, 0.0).to(torch.int64)
     inside = torch.where(x >= high, high, inside)
     return torch.where(x <= low, low, inside).to(target)
-
-
-def _bitcast(x: Tensor, /, *, dtype: str) -> Tensor:
-    return x.view(DTYPES[dtype])
 
 
 # -- elementwise -------------------------------------------------------------------------------------------------------
@@ -107,22 +106,6 @@ def _index_of(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return run
 
 
-def _cumsum(x: Tensor, /, *, axis: int) -> Tensor:
-    return torch.cumsum(x, axis, dtype=x.dtype)
-
-
-def _cumprod(x: Tensor, /, *, axis: int) -> Tensor:
-    return torch.cumprod(x, axis, dtype=x.dtype)
-
-
-def _sort(x: Tensor, /, *, axis: int) -> Tensor:
-    return torch.sort(x, stable=True, dim=axis)[0]
-
-
-def _argsort(x: Tensor, /, *, axis: int) -> Tensor:
-    return torch.sort(x, stable=True, dim=axis)[1].to(torch.int32)
-
-
 def _top_k(x: Tensor, /, *, k: int) -> tuple[Tensor, Tensor]:
     if k == 1:
         index = torch.argmax(x, -1, True)
@@ -144,29 +127,11 @@ def _arange(*, start: float, stop: float, step: float, dtype: str) -> Tensor:
     count = max(int(-((stop - start) // -step)), 0)
     device = place()
     if all(isinstance(number, int) for number in (start, stop, step)):
-        return torch.arange(start, start + count * step, step, dtype=torch.int64, device=device).to(DTYPES[dtype])
+        return torch.arange(start, start + count * step, step, dtype=torch.int64, device=device).to(
+            DTYPES[dtype]
+        )
     wide = torch.float32 if device.type == "mps" else torch.float64
     return (torch.arange(count, dtype=wide, device=device) * step + start).to(DTYPES[dtype])
-
-
-def _transpose(x: Tensor, /, *, axes: Axes) -> Tensor:
-    return x.permute(axes)
-
-
-def _broadcast_to(x: Tensor, /, *, shape: Axes) -> Tensor:
-    return x.expand(shape)
-
-
-def _concatenate(xs: Any, /, *, axis: int) -> Tensor:
-    return torch.cat(xs if xs.__class__ is list else list(xs), axis)
-
-
-def _pad(x: Tensor, /, *, pads: tuple[tuple[int, int], ...], value: float) -> Tensor:
-    return F.pad(x, [size for pair in reversed(pads) for size in pair], value=value)
-
-
-def _slice(x: Tensor, /, *, start: Axes, stop: Axes, step: Axes) -> Tensor:
-    return x[tuple(map(slice, start, stop, step))]
 
 
 def _block(x: Tensor, starts: Tensor, sizes: Any) -> list[Tensor]:
@@ -205,19 +170,13 @@ def _dynamic_update_slice(x: Tensor, update: Tensor, starts: Tensor, /) -> Tenso
     return torch.index_put(x, torch.meshgrid(*_block(x, starts, update.shape), indexing="ij"), update)
 
 
-def _flip(x: Tensor, /, *, axis: Axes) -> Tensor:
-    return torch.flip(x, axis)
-
-
 def _take(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
     if axis == 0 and x.ndim == 2 and x.dtype in FLOATS:
         return F.embedding(indices, x)  # its gradient runs in parallel
     flat = torch.index_select(x, axis, indices.reshape(-1))
-    return flat if indices.ndim == 1 else flat.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-
-
-def _take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
-    return torch.gather(x, axis, indices)
+    return (
+        flat if indices.ndim == 1 else flat.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+    )
 
 
 def _gather_nd(x: Tensor, indices: Tensor, /) -> Tensor:
@@ -270,10 +229,6 @@ def _matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
         return torch.sum(x1.unsqueeze(-1) * x2.unsqueeze(-3), -2, dtype=x1.dtype)
 
 
-def _einsum(*operands: Tensor, subscripts: str) -> Tensor:
-    return torch.einsum(subscripts, *operands)
-
-
 def _wide(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decompositions of 16-bit floats, for which LAPACK has none, run in float32."""
 
@@ -295,22 +250,10 @@ def _solve(a: Tensor, b: Tensor, /) -> Tensor:
     return torch.linalg.solve(a, b)
 
 
-def _triangular_solve(a: Tensor, b: Tensor, /, *, lower: bool) -> Tensor:
-    return torch.linalg.solve_triangular(a, b, upper=not lower)
-
-
 def _qr(x: Tensor, /) -> tuple[Tensor, Tensor]:
     q, r = torch.linalg.qr(x)
     sign = torch.where(torch.diagonal(r, dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(x.dtype)
     return q * sign.unsqueeze(-2), r * sign.unsqueeze(-1)
-
-
-def _svd(x: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
-    return tuple(torch.linalg.svd(x, full_matrices=False))
-
-
-def _eigh(x: Tensor, /) -> tuple[Tensor, Tensor]:
-    return tuple(torch.linalg.eigh(x))
 
 
 def _lu_factor(x: Tensor, /) -> tuple[Tensor, Tensor]:
@@ -355,10 +298,6 @@ def _random_uniform(key: Tensor, /, *, shape: Axes, draw: int) -> Tensor:
 
 
 # -- control flow: Python's own ----------------------------------------------------------------------------------------
-def _cond(pred: Tensor, operands: list[Tensor], /, *, true_fn: Any, false_fn: Any) -> list[Tensor]:
-    return true_fn(*operands) if pred else false_fn(*operands)
-
-
 def _while_loop(state: list[Tensor], /, *, cond_fn: Any, body_fn: Any) -> list[Tensor]:
     state = list(state)
     while cond_fn(*state):
@@ -380,43 +319,17 @@ def _scan(init: list[Tensor], xs: list[Tensor], /, *, fn: Any, length: int, reve
     return carry, [torch.stack(column) for column in zip(*rows, strict=True)]
 
 
-def _stop_gradient(x: Tensor, /) -> Tensor:
-    return x.detach()
-
-
-#: Names that torch uses too, for floats or bools.
-_SAME = (
-    "exp expm1 log log1p sqrt rsqrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh sigmoid erf "
-    "floor ceil trunc round isfinite isnan isinf logical_not where reshape"
-).split()
-_UNARY = {"negative": torch.neg, "abs": torch.abs, "square": torch.square, "bitwise_not": torch.bitwise_not, "sign": _sign}
-_BINARY = {
-    "add": torch.add,
-    "subtract": torch.sub,
-    "multiply": torch.mul,
-    "floor_divide": _over_zero(torch.floor_divide),
-    "remainder": _over_zero(torch.remainder),
-    "power": _power,
-    "maximum": _extremum(torch.maximum),
-    "minimum": _extremum(torch.minimum),
-    "arctan2": torch.atan2,
-    "equal": torch.eq,
-    "not_equal": torch.ne,
-    "less": torch.lt,
-    "less_equal": torch.le,
-    "greater": torch.gt,
-    "greater_equal": torch.ge,
-    "logical_and": torch.logical_and,
-    "logical_or": torch.logical_or,
-    "logical_xor": torch.logical_xor,
-    "bitwise_and": torch.bitwise_and,
-    "bitwise_or": torch.bitwise_or,
-    "bitwise_xor": torch.bitwise_xor,
-    "left_shift": torch.bitwise_left_shift,
-    "right_shift": torch.bitwise_right_shift,
-    "matmul": _matmul,
-}
-_GENERAL = {
+#: Names that torch uses too: for floats and bools only, of one tensor, of two.
+_PLAIN = """
+    exp expm1 log log1p sqrt rsqrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh sigmoid erf
+    floor ceil trunc round isfinite isnan isinf logical_not where reshape divide
+"""
+_UNARY = "negative abs square bitwise_not"
+_BINARY = """
+    add subtract multiply arctan2 not_equal less less_equal greater greater_equal logical_and logical_or logical_xor
+    bitwise_and bitwise_or bitwise_xor
+"""
+_GENERAL: dict[str, Callable[..., Any]] = {
     "sum": _sum,
     "prod": _prod,
     "max": _over(torch.amax),
@@ -425,22 +338,22 @@ _GENERAL = {
     "all": _over(torch.all),
     "argmax": _index_of(torch.argmax),
     "argmin": _index_of(torch.argmin),
-    "cumsum": _cumsum,
-    "cumprod": _cumprod,
-    "sort": _sort,
-    "argsort": _argsort,
+    "cumsum": lambda x, /, *, axis: torch.cumsum(x, axis, dtype=x.dtype),
+    "cumprod": lambda x, /, *, axis: torch.cumprod(x, axis, dtype=x.dtype),
+    "sort": lambda x, /, *, axis: torch.sort(x, stable=True, dim=axis)[0],
+    "argsort": lambda x, /, *, axis: torch.sort(x, stable=True, dim=axis)[1].to(torch.int32),
     "top_k": _top_k,
-    "pad": _pad,
+    "pad": lambda x, /, *, pads, value: F.pad(x, [n for pair in reversed(pads) for n in pair], value=value),
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
-    "flip": _flip,
+    "flip": lambda x, /, *, axis: torch.flip(x, axis),
     "take": _take,
-    "take_along_axis": _take_along_axis,
+    "take_along_axis": lambda x, indices, /, *, axis: torch.gather(x, axis, indices),
     "gather_nd": _gather_nd,
     "scatter_add": _scatter_add,
     "scatter_update": _scatter_update,
     "scatter_max": _scatter_max,
-    "einsum": _einsum,
+    "einsum": lambda *operands, subscripts: torch.einsum(subscripts, *operands),
     "conv": windows.conv,
     "conv_transpose": windows.conv_transpose,
     "max_pool": windows.max_pool,
@@ -448,30 +361,39 @@ _GENERAL = {
 }
 
 PRIMITIVES: dict[str, Callable[..., Any]] = {
-    **{name: getattr(torch, name) for name in _SAME},
-    **{name: unary(name, function) for name, function in _UNARY.items()},
-    **{name: binary(name, function) for name, function in _BINARY.items()},
+    **{name: getattr(torch, name) for name in _PLAIN.split()},
+    **{name: unary(name, getattr(torch, name)) for name in _UNARY.split()},
+    **{name: binary(name, getattr(torch, name)) for name in _BINARY.split()},
     **{name: general(name, function) for name, function in _GENERAL.items()},
-    "divide": torch.div,
     "cast": _cast,
-    "bitcast": _bitcast,
+    "bitcast": lambda x, /, *, dtype: x.view(DTYPES[dtype]),
+    "sign": unary("sign", _sign),
+    "equal": binary("equal", torch.eq),
+    "floor_divide": binary("floor_divide", _over_zero(torch.floor_divide)),
+    "remainder": binary("remainder", _over_zero(torch.remainder)),
+    "power": binary("power", _power),
+    "maximum": binary("maximum", _extremum(torch.maximum)),
+    "minimum": binary("minimum", _extremum(torch.minimum)),
+    "left_shift": binary("left_shift", torch.bitwise_left_shift),
+    "right_shift": binary("right_shift", torch.bitwise_right_shift),
     "full": _full,
     "arange": _arange,
-    "transpose": _transpose,
-    "broadcast_to": _broadcast_to,
-    "concatenate": _concatenate,
-    "slice": _slice,
+    "transpose": lambda x, /, *, axes: x.permute(axes),
+    "broadcast_to": lambda x, /, *, shape: x.expand(shape),
+    "concatenate": lambda xs, /, *, axis: torch.cat(xs, axis),
+    "slice": lambda x, /, *, start, stop, step: x[tuple(map(slice, start, stop, step))],
+    "matmul": binary("matmul", _matmul),
     "cholesky": _wide(torch.linalg.cholesky),
     "solve": _wide(_solve),
-    "triangular_solve": _wide(_triangular_solve),
+    "triangular_solve": _wide(lambda a, b, /, *, lower: torch.linalg.solve_triangular(a, b, upper=not lower)),
     "qr": _wide(_qr),
-    "svd": _wide(_svd),
-    "eigh": _wide(_eigh),
+    "svd": _wide(lambda x, /: tuple(torch.linalg.svd(x, full_matrices=False))),
+    "eigh": _wide(lambda x, /: tuple(torch.linalg.eigh(x))),
     "lu_factor": _wide(_lu_factor),
     "random_bits": _random_bits,
     "random_uniform": _random_uniform,
-    "cond": _cond,
+    "cond": lambda pred, operands, /, *, true_fn, false_fn: (true_fn if pred else false_fn)(*operands),
     "while_loop": _while_loop,
     "scan": _scan,
-    "stop_gradient": _stop_gradient,
+    "stop_gradient": lambda x, /: x.detach(),
 }

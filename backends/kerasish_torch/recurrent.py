@@ -1,4 +1,7 @@
-"""Whole sequences by torch's recurrent kernels, where gates, activations and masks are the ones those know."""
+"""Whole sequences by torch's recurrent kernels, where gates, activations and masks are the ones those know.
+
+The overrides take what the composites take: x, states, kernel, recurrent kernel and bias, and options by keyword.
+"""
 
 from __future__ import annotations
 
@@ -8,67 +11,46 @@ import torch
 
 from kerasish_torch.tensors import Tensor, differentiable_once
 
-Result = tuple[Tensor, Tensor, list[Tensor]]
+_SIMPLE = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
 
 
-def _known(x: Tensor, mask: Tensor | None) -> bool:
-    """Masked steps have no kernel, empty sequences are refused, and kernels have a first derivative only."""
-    return mask is None and 0 not in x.shape and differentiable_once()
-
-
-def _weights(kernel: Tensor, recurrent: Tensor, bias: Tensor | None, inner_bias: Tensor | None = None) -> list[Tensor]:
-    weights = [kernel.t().contiguous(), recurrent.t().contiguous()]
-    if bias is None:
-        return weights
-    return [*weights, bias, torch.zeros_like(bias) if inner_bias is None else inner_bias]
-
-
-def _run(kernel: Any, x: Tensor, states: Any, weights: list[Tensor], backwards: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
-    x = x.flip(1) if backwards else x
-    has_biases, layers, dropout, bidirectional, batch_first = len(weights) == 4, 1, 0.0, False, True
-    outputs, *last = kernel(
-        x, states, weights, has_biases, layers, dropout, torch.is_grad_enabled(), bidirectional, batch_first
+def _run(function: Any, x: Tensor, states: Any, weights: list[Any], go_backwards: bool, mask: Any) -> Any:
+    """(last output, outputs, states); masks and empty sequences are refused, kernels have one derivative only."""
+    if mask is not None or 0 in x.shape or not differentiable_once():
+        return NotImplemented
+    x = x.flip(1) if go_backwards else x
+    weights = [
+        weights[0].t().contiguous(),
+        weights[1].t().contiguous(),
+        *(b for b in weights[2:] if b is not None),
+    ]
+    biased, layers, dropout, bidirectional, batch_first = len(weights) == 4, 1, 0.0, False, True
+    training = torch.is_grad_enabled()
+    outputs, *last = function(
+        x, states, weights, biased, layers, dropout, training, bidirectional, batch_first
     )
     return outputs[:, -1], outputs, [state[0] for state in last]
 
 
-def simple_rnn(
-    x: Tensor,
-    h0: Tensor,
-    kernel: Tensor,
-    recurrent_kernel: Tensor,
-    bias: Tensor | None,
-    /,
-    *,
-    activation: Any,
-    go_backwards: bool,
-    mask: Tensor | None = None,
-) -> Result:
+def _zeros(bias: Tensor | None) -> Tensor | None:
+    return None if bias is None else torch.zeros_like(bias)
+
+
+def simple_rnn(*args: Any, activation: Any, go_backwards: bool, mask: Any = None) -> Any:
     """The composite `simple_rnn`."""
-    function = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}.get(activation) if isinstance(activation, str) else None
-    if function is None or not _known(x, mask):
+    x, h0, kernel, recurrent, bias = args
+    if activation not in ("tanh", "relu"):
         return NotImplemented
-    return _run(function, x, h0[None], _weights(kernel, recurrent_kernel, bias), go_backwards)
+    return _run(_SIMPLE[activation], x, h0[None], [kernel, recurrent, bias, _zeros(bias)], go_backwards, mask)
 
 
-def lstm(
-    x: Tensor,
-    h0: Tensor,
-    c0: Tensor,
-    kernel: Tensor,
-    recurrent_kernel: Tensor,
-    bias: Tensor | None,
-    /,
-    *,
-    activation: Any,
-    recurrent_activation: Any,
-    go_backwards: bool,
-    mask: Tensor | None = None,
-) -> Result:
+def lstm(*args: Any, activation: Any, recurrent_activation: Any, go_backwards: bool, mask: Any = None) -> Any:
     """The composite `lstm`: torch has its gates in the same order."""
-    if (activation, recurrent_activation) != ("tanh", "sigmoid") or not _known(x, mask):
+    x, h0, c0, kernel, recurrent, bias = args
+    if (activation, recurrent_activation) != ("tanh", "sigmoid"):
         return NotImplemented
-    return _run(torch.lstm, x, (h0[None], c0[None]), _weights(kernel, recurrent_kernel, bias), go_backwards)
+    weights = [kernel, recurrent, bias, _zeros(bias)]
+    return _run(torch.lstm, x, (h0[None], c0[None]), weights, go_backwards, mask)
 
 
 def _reset_first(x: Tensor) -> Tensor:
@@ -77,23 +59,11 @@ def _reset_first(x: Tensor) -> Tensor:
     return torch.cat((reset, update, candidate), -1)
 
 
-def gru(
-    x: Tensor,
-    h0: Tensor,
-    kernel: Tensor,
-    recurrent_kernel: Tensor,
-    bias: Tensor | None,
-    /,
-    *,
-    activation: Any,
-    recurrent_activation: Any,
-    reset_after: bool,
-    go_backwards: bool,
-    mask: Tensor | None = None,
-) -> Result:
+def gru(*args: Any, reset_after: bool, go_backwards: bool, mask: Any = None, **activations: Any) -> Any:
     """The composite `gru`."""
-    if (activation, recurrent_activation) != ("tanh", "sigmoid") or not reset_after or not _known(x, mask):
+    x, h0, kernel, recurrent, bias = args
+    if not reset_after or activations != {"activation": "tanh", "recurrent_activation": "sigmoid"}:
         return NotImplemented
     biases = (None, None) if bias is None else _reset_first(bias).unbind(0)
-    weights = _weights(_reset_first(kernel), _reset_first(recurrent_kernel), *biases)
-    return _run(torch.gru, x, h0[None], weights, go_backwards)
+    weights = [_reset_first(kernel), _reset_first(recurrent), *biases]
+    return _run(torch.gru, x, h0[None], weights, go_backwards, mask)

@@ -84,7 +84,9 @@ def differentiable_once() -> bool:
 def traced(x: Tensor) -> bool:
     """Whether the values of `x` cannot be looked at: a tensor of a tracer, or one inside a `torch.func` transform."""
     kind = x.__class__
-    return (kind is not torch.Tensor and kind is not torch.nn.Parameter) or peek_interpreter_stack() is not None
+    return (
+        kind is not torch.Tensor and kind is not torch.nn.Parameter
+    ) or peek_interpreter_stack() is not None
 
 
 def separated(tree: Any) -> tuple[list[Tensor], Callable[[Any], Any]]:

@@ -45,7 +45,9 @@ def _through_host(name: str, like: Tensor, args: Any, keywords: dict[str, Any]) 
 
 def _rescue(name: str, function: Function, args: Any, keywords: dict[str, Any], error: Exception) -> Any:
     found = list(_tensors(args))
-    like = next((x for x in found if x.dtype is not torch.bool), found[0])  # of `where`: a branch, not the condition
+    like = next(
+        (x for x in found if x.dtype is not torch.bool), found[0]
+    )  # of `where`: a branch, not the condition
     if like.dtype is torch.uint64:
         return _through_host(name, like, args, keywords)
     wide = WIDER.get(like.dtype, like.dtype)

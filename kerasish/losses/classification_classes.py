@@ -352,11 +352,11 @@ class Dice(LossFunctionWrapper):
 
 
 class Tversky(LossFunctionWrapper):
-    """1 − TP / (TP + alpha·FP + beta·FN), for segmentation (Salehi et al. 2017).
+    """1 − TP / (TP + alpha·FN + beta·FP), for segmentation (Salehi et al. 2017).
 
     Args:
-        alpha: Weight of false positives.
-        beta: Weight of false negatives.
+        alpha: Weight of false negatives.
+        beta: Weight of false positives.
         axis: Axes summed over; None: all.
         reduction: How the values become a number, see `Loss`.
         name: A label.

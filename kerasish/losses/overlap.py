@@ -33,13 +33,15 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 
 
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
-    """1 − TP / (TP + alpha·FP + beta·FN + ε), sums of products of region and prediction (Salehi et al. 2017).
+    """1 − TP / (TP + alpha·FN + beta·FP + ε), sums of products of region and prediction (Salehi et al. 2017).
+
+    Keras documents alpha and beta the other way round; this is what it computes.
 
     Args:
         y_true: Region, 0 to 1.
         y_pred: Predicted region, 0 to 1.
-        alpha: Weight of false positives.
-        beta: Weight of false negatives.
+        alpha: Weight of false negatives.
+        beta: Weight of false positives.
         axis: Axes summed over; None: all, which gives one number.
 
     Shape: equal shapes -> the axes left.
@@ -55,5 +57,5 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     hit = ops.sum(ops.multiply(y_true, y_pred), axis=axis)
     false_positive = ops.sum(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=axis)
     false_negative = ops.sum(ops.multiply(y_true, ops.subtract(1.0, y_pred)), axis=axis)
-    missed = ops.add(ops.multiply(false_positive, alpha), ops.multiply(false_negative, beta))
+    missed = ops.add(ops.multiply(false_negative, alpha), ops.multiply(false_positive, beta))
     return ops.subtract(1.0, ops.divide(hit, ops.add(ops.add(hit, missed), epsilon())))

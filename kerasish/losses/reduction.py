@@ -52,7 +52,7 @@ def reduce_weighted(values: Any, sample_weight: Any = None, mask: Any = None, re
         sample_weight: Factors, one a value or one a sample; None: all 1.
         mask: Which values count; None: all.
         reduction: "none" (or None), "sum", "mean" = "sum_over_batch_size" (over the number of unmasked values), or
-            "mean_with_sample_weight" (over the sum of weights; 0 where that is 0).
+            "mean_with_sample_weight" (over the sum of the weights as given; 0 where that is 0).
 
     Example:
         >>> float(reduce_weighted(ops.convert_to_tensor([1.0, 3.0]), [0.0, 1.0], reduction="mean"))
@@ -68,5 +68,5 @@ def reduce_weighted(values: Any, sample_weight: Any = None, mask: Any = None, re
         return total
     count = float(max(size_of(shape_of(values)), 1))
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return ops.divide_no_nan(total, ops.sum(ops.broadcast_to(weight, shape_of(values))))
+        return ops.divide_no_nan(total, ops.sum(weight))
     return ops.divide(total, count)

@@ -6,15 +6,17 @@ import inspect
 from typing import Any
 
 from kerasish import ops
-from kerasish.core import shapes, trees
+from kerasish.core import dtypes, shapes, trees
 from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.errors import ArgumentError, NotBuiltError, ShapeError, UnknownNameError
+from kerasish.core.registry import get_engine
 from kerasish.core.symbolic import SymbolicTensor, infer
 from kerasish.layers.layer import Layer
 from kerasish.models.configuration import functional_config, functional_from_config
 from kerasish.models.graph import Graph
 from kerasish.models.names import assign_names
 from kerasish.saving.model_files import load_weights, model_to_json, save_model, save_weights
+from kerasish.models.summary import print_summary
 from kerasish.training.trainer import Trainer
 
 
@@ -150,20 +152,26 @@ class Model(Trainer, Layer):
         infer(lambda x: Layer.__call__(self, x) if self.built else self._first_call(x), specs)
         assign_names(self)
 
+    def to_backend(self, name: Any) -> Any:
+        """Move everything to another engine: weights, optimizer slots, metrics; random streams go on where they were.
+
+        Returns:
+            The model itself.
+        """
+        engine = get_engine(name)
+        Layer.to_backend(self, engine)
+        for optimizer in self._optimizers():
+            for variable in optimizer.variables:
+                variable.to_engine(engine)
+        self._steps = {}
+        return self
+
+    def _after_build(self) -> None:
+        assign_names(self)
+
     def _first_call(self, x: Any) -> Any:
         self.built = True
         return Layer.__call__(self, x)
-
-    def build_for_data(self, x: Any) -> None:
-        """Make all weights for a batch, by a call without numbers, so that no weight is made inside a trained step."""
-        if self._ready:
-            return
-        from_data = trees.map_structure(lambda leaf: SymbolicTensor(_open_batch(leaf), dtype_of(leaf)), x)
-        infer(lambda inputs: self(inputs), from_data)
-        assign_names(self)
-        object.__setattr__(self, "_ready", True)
-
-    _ready = False
 
     def require_built(self, what: str) -> None:
         """Raise NotBuiltError unless the weights exist."""
@@ -178,6 +186,10 @@ class Model(Trainer, Layer):
         """Number of scalars in all weights."""
         self.require_built("count_params")
         return sum(v.size for v in self.weights)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Print a table of the layers; see `kerasish.models.summary.print_summary` for the arguments."""
+        print_summary(self, *args, **kwargs)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Save everything as a `.keras` file: architecture, weights, compile settings, optimizer state."""
@@ -248,6 +260,8 @@ def _split_graph(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, An
 def _fit(x: Any, symbol: SymbolicTensor) -> Any:
     if x is None or not hasattr(x, "shape"):
         return x
+    if dtype_of(x) != symbol.dtype and not (dtypes.is_float(dtype_of(x)) and dtypes.is_float(symbol.dtype)):
+        x = ops.cast(x, symbol.dtype)  # an Input promises a dtype: integers become floats where it says float32
     given, wanted = shape_of(x), symbol.shape
     if len(given) == len(wanted) + 1 and given[-1] == 1:
         return ops.squeeze(x, axis=-1)
@@ -272,11 +286,6 @@ def _symbols(shape: Any, dtype: str) -> Any:
     if isinstance(shape, (list, tuple)) and any(isinstance(s, (list, tuple, dict)) for s in shape):
         return type(shape)(_symbols(s, dtype) for s in shape)
     return SymbolicTensor(tuple(shape), dtype)
-
-
-def _open_batch(leaf: Any) -> tuple[int | None, ...]:
-    shape = shape_of(leaf)
-    return (None, *shape[1:]) if shape else ()
 
 
 __all__ = ["Functional", "Model"]

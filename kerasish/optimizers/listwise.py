@@ -29,8 +29,8 @@ class ListOptimizer(Optimizer):
         """Names of the slots. Those of a group are created variable by variable, groups one after the other."""
         return ()
 
-    def slot_initializer(self) -> Any:
-        """What slots start from."""
+    def slot_initializer(self, name: str) -> Any:
+        """What the slots of that name start from."""
         return "zeros"
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -39,7 +39,7 @@ class ListOptimizer(Optimizer):
         super().build(variables)
         self._slots: dict[str, list[Variable | None]] = {}
         for group in self.slot_groups():
-            lists = self.add_optimizer_variables(variables, group, [self.slot_initializer()] * len(group))
+            lists = self.add_optimizer_variables(variables, group, [self.slot_initializer(n) for n in group])
             self._slots.update(zip(group, lists, strict=True))
 
     def rule(

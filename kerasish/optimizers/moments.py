@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
+from kerasish.core import primitives as p
+from kerasish.core.config import floatx
 from kerasish.core.contract import Tensor
+from kerasish.core.convert import plain
+from kerasish.core.errors import ArgumentError
+from kerasish.core.registry import use_backend
+from kerasish.core.variable import Variable
 from kerasish.optimizers.listwise import ListOptimizer, chosen
 from kerasish.optimizers.optimizer import CommonArguments, LearningRate
 from kerasish.optimizers.rules import Tensors, adam_update
-from kerasish.optimizers.rules_moments import adamax_update, amsgrad_update, lamb_update, lion_update, nadam_momentum, nadam_update
+from kerasish.optimizers.rules_moments import (
+    adamax_update,
+    amsgrad_update,
+    lamb_update,
+    lion_update,
+    nadam_momentum,
+    nadam_update,
+)
+from kerasish.optimizers.state import store
 
 
 class Adam(ListOptimizer):

@@ -52,7 +52,13 @@ class SGD(ListOptimizer):
         return (("momentum",),) if self.momentum else ()
 
     def rule(
-        self, params: Tensors, grads: Tensors, slots: dict[str, Tensors], learning_rate: Tensor, step: Tensor, weight_decay: float
+        self,
+        params: Tensors,
+        grads: Tensors,
+        slots: dict[str, Tensors],
+        learning_rate: Tensor,
+        step: Tensor,
+        weight_decay: float,
     ) -> tuple[Tensors, dict[str, Tensors]]:
         params, ms = chosen(sgd_update)(
             params,

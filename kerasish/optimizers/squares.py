@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
+from kerasish import initializers
 from kerasish.core.contract import Tensor
 from kerasish.optimizers.listwise import ListOptimizer, chosen
 from kerasish.optimizers.optimizer import CommonArguments, LearningRate
 from kerasish.optimizers.rules import Tensors
-from kerasish.optimizers.rules_squares import adadelta_update, adagrad_update, ftrl_update, rmsprop_update
+from kerasish.optimizers.rules_squares import (
+    adadelta_update,
+    adagrad_update,
+    ftrl_update,
+    rmsprop_update,
+)
 
 
 class RMSprop(ListOptimizer):
@@ -114,8 +120,8 @@ class Adagrad(ListOptimizer):
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
 
-    def slot_initializer(self) -> Any:
-        return initializers.Constant(self.initial_accumulator_value)
+    def slot_initializer(self, name: str) -> Any:
+        return initializers.Constant(self.initial_accumulator_value) if name == "accumulator" else "zeros"
 
     def rule(
         self,
@@ -240,6 +246,9 @@ class Ftrl(ListOptimizer):
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator", "linear"),)
+
+    def slot_initializer(self, name: str) -> Any:
+        return initializers.Constant(self.initial_accumulator_value) if name == "accumulator" else "zeros"
 
     def rule(
         self,

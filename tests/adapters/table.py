@@ -413,6 +413,8 @@ GRADIENTS = [
         [array(np.ones((1, 6, 6, 1)), D)],
         [np.eye(1, 36).reshape(1, 6, 6, 1)],
     ),
+    Gradient("maximum_shares_ties", lambda x: p.maximum(x, 1.0), [array([1, 0, 3], D)], [[0.5, 0, 1]]),
+    Gradient("minimum_shares_ties", p.minimum, [array([[1, 0]], D), array([[1], [2]], D)], [[[0.5 + 1, 2]], [[0.5], [0]]]),
     Gradient("prod_with_zero", _reduce("prod"), [array([2, 0, 3], D)], [[0, 6, 0]]),
     Gradient("prod_with_zeros", _reduce("prod"), [array([0, 0, 3], D)], [[0, 0, 0]]),
     Gradient("cumprod_with_zero", lambda x: p.cumprod(x, axis=0), [array([2, 0, 3], D)], [[1, 8, 0]]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.adapters import behaviours, table
+from tests.adapters import behaviours, overrides, table
 
 pytestmark = pytest.mark.parametrize("engine", ["tensorflow"], indirect=True)
 
@@ -25,3 +25,8 @@ def test_gradient(engine, case):
 @pytest.mark.parametrize("check", behaviours.ALL, ids=lambda check: check.__name__)
 def test_behaviour(engine, check):
     check(engine)
+
+
+@pytest.mark.parametrize("case", overrides.CASES, ids=str)
+def test_override_equals_its_composite(engine, case):
+    overrides.check_override(engine, case)

@@ -186,7 +186,7 @@ def test_function_gives_one_value_a_sample(engine, index):
     close(ours, getattr(keras.losses, function.__name__)(*data(kind), **options), rtol=5e-5)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "Loss"])
 def test_config(name):
     ours = getattr(losses, name)()
     assert ours.get_config() == getattr(keras.losses, name)().get_config()
@@ -202,7 +202,7 @@ def test_config_round_trip(index):
     assert type(again) is type(loss)
     assert again.get_config() == loss.get_config()
     close(again(*data(kind)), ops.convert_to_numpy(loss(*data(kind))))
-    theirs = keras.losses.deserialize(config)
+    theirs = keras.saving.deserialize_keras_object(config)
     close(again(*data(kind)), theirs(*data(kind)), rtol=5e-5)
 
 

@@ -48,7 +48,10 @@ def sgd_step(state: dict[str, Any], batch: tuple[Any, Any]) -> tuple[dict[str, A
         return total(error), {"hidden": hidden}
 
     value, aux, (gw, gb) = ENGINE.value_and_grad(loss, [state["w"], state["b"]])
-    after = {"w": p.subtract(state["w"], p.multiply(gw, 0.1)), "b": p.subtract(state["b"], p.multiply(gb, 0.1))}
+    after = {
+        "w": p.subtract(state["w"], p.multiply(gw, 0.1)),
+        "b": p.subtract(state["b"], p.multiply(gb, 0.1)),
+    }
     return after, {"loss": value, "mean": p.divide(total(aux["hidden"]), 4.0), "note": "text", "none": None}
 
 
@@ -198,10 +201,10 @@ def test_a_pass_shortens_the_graph_and_keeps_the_results(run, fn, before, after)
     x = normal(3, 2)
     graph = graph_of(fn, x)
     assert len(graph.nodes) == before
-    expected = Program(graph).run([x])
-    run(graph)
-    assert len(graph.nodes) == after
     with np.errstate(divide="ignore"):
+        expected = Program(graph).run([x])
+        run(graph)
+        assert len(graph.nodes) == after
         for one, two in zip(expected, Program(graph).run([x]), strict=True):
             same(one, two)
 
@@ -346,12 +349,18 @@ def test_scan_of_nothing_and_of_constants():
     carry, ys = p.scan([np.array(2.0)], [np.zeros((0,))], fn=body, length=0, reverse=False)
     same(carry[0], 2.0)
     assert ys[0].shape == (0,)
-    step = ENGINE.compile(lambda x: p.scan([np.array(2.0)], [np.zeros(50)], fn=body, length=50, reverse=False)[1][0])
+    step = ENGINE.compile(
+        lambda x: p.scan([np.array(2.0)], [np.zeros(50)], fn=body, length=50, reverse=False)[1][0]
+    )
     same(step(np.array(1.0)), np.ones(50))
 
 
 def test_branches_of_different_shapes_are_refused():
-    step = ENGINE.compile(lambda x: p.cond(p.less(x, 0.0), [x], true_fn=lambda v: [v], false_fn=lambda v: [p.reshape(v, shape=(1,))]))
+    step = ENGINE.compile(
+        lambda x: p.cond(
+            p.less(x, 0.0), [x], true_fn=lambda v: [v], false_fn=lambda v: [p.reshape(v, shape=(1,))]
+        )
+    )
     with pytest.raises(ShapeError, match="Both branches"):
         step(np.array(1.0))
 

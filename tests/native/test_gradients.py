@@ -46,7 +46,9 @@ def inside(low: float, high: float, *shape: int, seed: int = 0) -> np.ndarray:
 
 def positive(matrix: Any) -> Any:
     """x xᵀ + I."""
-    flipped = p.transpose(matrix, axes=(*range(len(matrix.shape) - 2), len(matrix.shape) - 1, len(matrix.shape) - 2))
+    flipped = p.transpose(
+        matrix, axes=(*range(len(matrix.shape) - 2), len(matrix.shape) - 1, len(matrix.shape) - 2)
+    )
     return p.add(p.matmul(matrix, flipped), np.eye(matrix.shape[-2]))
 
 
@@ -133,8 +135,10 @@ ROWS: list[Row] = [
     ("einsum", lambda a, b: p.einsum(a, b, subscripts="ij,ij->i"), [normal(3, 1), normal(3, 4)], 2),
     ("cholesky", lambda x: p.cholesky(positive(x)), [normal(2, 3, 3)], 2),
     ("solve", p.solve, [normal(2, 3, 3) + 3 * np.eye(3), normal(3, 2)], 2),
-    ("triangular_solve", lambda a, b: p.triangular_solve(a, b, lower=True), [normal(3, 3) + 3 * np.eye(3), normal(3, 2)], 2),
-    ("triangular_solve", lambda a, b: p.triangular_solve(a, b, lower=False), [normal(3, 3) + 3 * np.eye(3), normal(2, 3, 2)], 2),
+    ("triangular_solve", lambda a, b: p.triangular_solve(a, b, lower=True),
+     [normal(3, 3) + 3 * np.eye(3), normal(3, 2)], 2),
+    ("triangular_solve", lambda a, b: p.triangular_solve(a, b, lower=False),
+     [normal(3, 3) + 3 * np.eye(3), normal(2, 3, 2)], 2),
     ("qr", lambda x: p.qr(x), [normal(4, 3)], 2),
     ("qr", lambda x: p.qr(x), [normal(2, 3, 5)], 2),
     ("svd", lambda x: p.svd(x)[1], [normal(3, 4)], 2),
@@ -149,7 +153,8 @@ ROWS: list[Row] = [
     ("conv", lambda x, k: p.conv(x, k, **{**CONV, "groups": 2}), [normal(2, 5, 6, 2), normal(2, 3, 1, 4)], 2),
     ("conv", lambda x, k: p.conv(x, k, strides=(2,), pads=((0, 0),), dilation=(1,), groups=1),
      [normal(2, 6, 2), normal(2, 2, 3)], 2),
-    ("conv_transpose", lambda x, k: p.conv_transpose(x, k, spatial=(5, 6), **CONV), [normal(2, 3, 5, 3), normal(2, 3, 2, 3)], 2),
+    ("conv_transpose", lambda x, k: p.conv_transpose(x, k, spatial=(5, 6), **CONV),
+     [normal(2, 3, 5, 3), normal(2, 3, 2, 3)], 2),
     ("conv_transpose", lambda x, k: p.conv_transpose(x, k, spatial=(5, 6), **{**CONV, "groups": 2}),
      [normal(2, 3, 5, 4), normal(2, 3, 2, 4)], 2),
     ("conv_transpose", lambda x, k: p.conv_transpose(x, k, spatial=(5, 6), **{**CONV, "groups": 2}),
@@ -157,7 +162,12 @@ ROWS: list[Row] = [
     ("max_pool", lambda x: p.max_pool(x, **POOL), [apart(2, 5, 4, 2)], 2),
     ("avg_pool", lambda x: p.avg_pool(x, **POOL), [normal(2, 5, 4, 2)], 2),
 ]  # fmt: skip
-PRIVATE = {"conv_kernel_grad", "max_pool_grad", "max_pool_pick", "avg_pool_grad"}  # reached by 2nd derivatives
+PRIVATE = {
+    "conv_kernel_grad",
+    "max_pool_grad",
+    "max_pool_pick",
+    "avg_pool_grad",
+}  # reached by 2nd derivatives
 IDS = [f"{row[0]}-{i}" for i, row in enumerate(ROWS)]
 
 
@@ -174,7 +184,11 @@ def scalar(fn: Callable[..., Any]) -> Callable[..., Any]:
         total = None
         for i, y in enumerate(ys if isinstance(ys, tuple) else (ys,)):
             bent = p.add(p.sin(y), y)
-            term = p.sum(p.multiply(bent, normal(*y.shape, seed=7 + i)), axis=tuple(range(len(y.shape))), keepdims=False)
+            term = p.sum(
+                p.multiply(bent, normal(*y.shape, seed=7 + i)),
+                axis=tuple(range(len(y.shape))),
+                keepdims=False,
+            )
             total = term if total is None else p.add(total, term)
         return total
 
@@ -203,7 +217,9 @@ def check(fn: Callable[..., Any], xs: list[np.ndarray], tolerance: float) -> Cal
             total = term if total is None else p.add(total, term)
         return total
 
-    np.testing.assert_allclose(float(slope(*xs)), difference(fn, xs, direction), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        float(slope(*xs)), difference(fn, xs, direction), rtol=tolerance, atol=tolerance
+    )
     return slope
 
 
@@ -219,7 +235,9 @@ def test_forward_mode_agrees_with_reverse_mode(name, fn, inputs, order):
     direction = [normal(*x.shape, seed=3) for x in inputs]
     many = lambda *xs: list(ys) if isinstance(ys := fn(*xs), tuple) else [ys]  # noqa: E731
     outputs, slopes = ENGINE.jvp(many, inputs, direction)
-    outputs, slopes = zip(*[(y, s) for y, s in zip(outputs, slopes, strict=True) if y.dtype == "float64"], strict=True)
+    outputs, slopes = zip(
+        *[(y, s) for y, s in zip(outputs, slopes, strict=True) if y.dtype == "float64"], strict=True
+    )
     cotangents = [normal(*y.shape, seed=5) for y in outputs]
     _, _, pullback = ENGINE.vjp(lambda *xs: ([y for y in many(*xs) if y.dtype == "float64"], None), inputs)
     reverse = sum(float(np.sum(g * d)) for g, d in zip(pullback(cotangents), direction, strict=True))
@@ -233,7 +251,12 @@ def test_every_primitive_is_differentiable_constant_or_control_flow_exactly_once
     assert not ruled & CONSTANT
     public = set(RULES)
     assert public - ruled - CONSTANT - CONTROL == set()
-    assert (ruled | CONSTANT | CONTROL) - public == PRIVATE | {"permutation", "graph_cond", "graph_scan", "graph_while"}
+    assert (ruled | CONSTANT | CONTROL) - public == PRIVATE | {
+        "permutation",
+        "graph_cond",
+        "graph_scan",
+        "graph_while",
+    }
 
 
 def test_every_rule_has_a_row():
@@ -269,7 +292,7 @@ def test_gradient_at_special_points(fn, x, expected):
 
 def test_vjp_gives_none_and_value_and_grad_zeros_where_nothing_depends():
     a, b = np.ones(2), np.ones(3)
-    outputs, aux, pullback = ENGINE.vjp(lambda x, y: ([p.square(x)], {"y": y}), [a, b])
+    _, aux, pullback = ENGINE.vjp(lambda x, y: ([p.square(x)], {"y": y}), [a, b])
     grads = pullback([np.ones(2)])
     assert grads[1] is None
     assert grads[0].tolist() == [2.0, 2.0]

@@ -71,17 +71,23 @@ def _binary(function: Kernel) -> Kernel:
 
 
 def _rsqrt(x: Array) -> Array:
-    return 1.0 / np.sqrt(x)  # type: ignore[no-any-return]
+    return np.asarray(1.0 / np.sqrt(x))
 
 
 def _sigmoid(x: Array) -> Array:
     e = np.exp(-np.abs(x))  # at most 1: no overflow at either end
-    return np.where(x >= 0, 1.0, e) / (1.0 + e)  # type: ignore[no-any-return]
+    return np.asarray(np.where(x >= 0, 1.0, e) / (1.0 + e))
 
 
 # Rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
 # (1969): erf x = x·A(x²)/B(x²) up to 0.46875, erfc x = e^−x²·C(x)/D(x) above. Highest power first.
-_A = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3)
+_A = (
+    1.85777706184603153e-1,
+    3.16112374387056560,
+    1.13864154151050156e2,
+    3.77485237685302021e2,
+    3.20937758913846947e3,
+)
 _B = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
 _C = (
     2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
@@ -144,21 +150,21 @@ def where(condition: Array, x1: Any, x2: Any) -> Array:
         x1 = strong(x1, x2)
     elif x2.__class__ is not np.ndarray:
         x2 = strong(x2, x1)
-    return np.where(condition, x1, x2)
+    return np.asarray(np.where(condition, x1, x2))
 
 
-_UNARY = {
+_UNARY: dict[str, Kernel] = {
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "rsqrt": _rsqrt,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arcsinh": np.arcsinh, "arccosh": np.arccosh,
     "arctanh": np.arctanh, "sigmoid": _sigmoid, "erf": _erf,
 }  # fmt: skip
-_EXACT = {
+_EXACT: dict[str, Kernel] = {
     "negative": np.negative, "abs": np.abs, "sign": np.sign, "square": np.square, "floor": np.floor,
     "ceil": np.ceil, "trunc": np.trunc, "round": np.rint, "isfinite": np.isfinite, "isnan": np.isnan,
     "isinf": np.isinf, "logical_not": np.logical_not, "bitwise_not": np.bitwise_not,
 }  # fmt: skip
-_BINARY = {
+_BINARY: dict[str, Kernel] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
     "floor_divide": np.floor_divide, "remainder": np.remainder, "power": _wide(_power), "maximum": np.maximum,
     "minimum": np.minimum, "arctan2": _wide(np.arctan2), "equal": np.equal, "not_equal": np.not_equal,

@@ -18,11 +18,11 @@ Array = npt.NDArray[Any]
 def matmul(x1: Array, x2: Array) -> Array:
     """Matrix product; 16 bit floats accumulate in float32."""
     if is_half(x1):
-        return np.matmul(x1.astype(np.float32), x2.astype(np.float32)).astype(x1.dtype)
+        return np.asarray(np.matmul(x1.astype(np.float32), x2.astype(np.float32)).astype(x1.dtype))
     if x2.ndim == 2 and x1.ndim > 2 and x1.flags.c_contiguous:  # one large product beats many small ones
         rows = math.prod(x1.shape[:-1])
-        return np.matmul(x1.reshape(rows, x1.shape[-1]), x2).reshape(*x1.shape[:-1], x2.shape[-1])
-    return np.matmul(x1, x2)
+        return np.asarray(np.matmul(x1.reshape(rows, x1.shape[-1]), x2).reshape(*x1.shape[:-1], x2.shape[-1]))
+    return np.asarray(np.matmul(x1, x2))
 
 
 @functools.lru_cache(maxsize=512)
@@ -56,10 +56,12 @@ def _pair_product(a: Array, b: Array, subscripts: str) -> Array | None:
     def size(letters: str) -> int:
         return math.prod(sizes[c] for c in letters)
 
-    left = a.transpose([one.index(c) for c in batch + rows + shared]).reshape(size(batch), size(rows), size(shared))
+    left = a.transpose([one.index(c) for c in batch + rows + shared]).reshape(
+        size(batch), size(rows), size(shared)
+    )
     right = b.transpose([two.index(c) for c in batch + shared + columns])
     product = np.matmul(left, right.reshape(size(batch), size(shared), size(columns)))
-    return product.reshape([sizes[c] for c in batch + rows + columns]).transpose(order)
+    return np.asarray(product.reshape([sizes[c] for c in batch + rows + columns]).transpose(order))
 
 
 def einsum(*operands: Array, subscripts: str) -> Array:
@@ -89,7 +91,9 @@ def _in_float32(function: Callable[..., Any]) -> Kernel:
 
 
 def _solve(a: Array, b: Array) -> Array:
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # NumPy 2 takes b of rank 1 as a vector: keep matrices
+    batch = np.broadcast_shapes(
+        a.shape[:-2], b.shape[:-2]
+    )  # NumPy 2 takes b of rank 1 as a vector: keep matrices
     return np.linalg.solve(a, np.broadcast_to(b, batch + b.shape[-2:]))
 
 

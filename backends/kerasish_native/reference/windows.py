@@ -41,11 +41,16 @@ def positions(spatial: Ints, window: Ints, strides: Ints, pads: Pads, dilation: 
     return tuple(window_output(s, w, st, p, d) for s, w, st, p, d in sizes)
 
 
-def offsets(window: Ints, strides: Ints, dilation: Ints, out: Ints) -> Iterator[tuple[Ints, tuple[slice, ...]]]:
+def offsets(
+    window: Ints, strides: Ints, dilation: Ints, out: Ints
+) -> Iterator[tuple[Ints, tuple[slice, ...]]]:
     """For each element of the window: its index, and the slice of the padded input it meets at all positions."""
     for index in itertools.product(*map(range, window)):
         begins = [k * d for k, d in zip(index, dilation, strict=True)]
-        yield index, tuple(slice(b, b + (t - 1) * st + 1, st) for b, t, st in zip(begins, out, strides, strict=True))
+        yield (
+            index,
+            tuple(slice(b, b + (t - 1) * st + 1, st) for b, t, st in zip(begins, out, strides, strict=True)),
+        )
 
 
 def _at(where: tuple[slice, ...]) -> tuple[slice, ...]:
@@ -156,7 +161,9 @@ def _add_columns(y: Array, x: Array, kernel: Array, strides: Ints, dilation: Int
         target = y[some]
         for t, (_, where) in enumerate(offsets(window, strides, dilation, out)):
             taken = columns[..., t, :]
-            merged = taken[0] if groups == 1 else np.moveaxis(taken, 0, -2).reshape(*part.shape[:-1], groups * per)
+            merged = (
+                taken[0] if groups == 1 else np.moveaxis(taken, 0, -2).reshape(*part.shape[:-1], groups * per)
+            )
             target[_at(where)] += merged
 
 
@@ -250,7 +257,7 @@ def _counts(spatial: Ints, window: Ints, strides: Ints, pads: Pads) -> Array:
     total = np.zeros((1, *out, 1))
     for _, where in offsets(window, strides, ones, out):
         total += inside[_at(where)]
-    return np.maximum(total[0], 1.0)
+    return np.asarray(np.maximum(total[0], 1.0))
 
 
 def avg_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
@@ -262,7 +269,7 @@ def avg_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     y = np.zeros((x.shape[0], *out, x.shape[-1]), x.dtype)
     for _, where in offsets(window, strides, ones, out):
         y += x[_at(where)]
-    return y / counts
+    return np.asarray(y / counts)
 
 
 def avg_pool_grad(g: Array, *, window: Ints, strides: Ints, pads: Pads, spatial: Ints) -> Array:

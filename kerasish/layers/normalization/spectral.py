@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasish import initializers, ops
 from kerasish.core.contract import Tensor
+from kerasish.core.convert import dtype_of
 from kerasish.core.errors import ArgumentError
 from kerasish.layers.core.wrapper import Wrapper
 from kerasish.layers.options import config_of, positive
@@ -49,12 +50,13 @@ class SpectralNormalization(Wrapper):
             shape=(1, self.kernel.shape[-1]),
             initializer=initializers.get({"class_name": "TruncatedNormal", "config": {"stddev": 0.02}}),
             trainable=False,
+            dtype=self.kernel.dtype,
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if training:
             self._normalize()
-        return self.layer(inputs)
+        return ops.cast(self.layer(inputs), dtype_of(inputs))
 
     def _normalize(self) -> None:
         shape = self.kernel.shape

@@ -1,0 +1,136 @@
+"""What holds for every layer of the table, on every engine."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import numpy as np
+import pytest
+
+import kerasish
+from kerasish import layers, ops
+from kerasish.core.convert import to_numpy
+from kerasish.core.seeds import set_random_seed
+
+
+def built(case, **extra):
+    """A fresh layer with the same weights every time: initializers are seeded."""
+    set_random_seed(11)
+    layer = case.make(layers, name="probe", **extra)
+    layer(case.inputs())
+    rng = np.random.default_rng(7)
+    layer.set_weights([rng.uniform(0.5, 1.5, w.shape).astype(w.dtype) for w in layer.weights])
+    return layer
+
+
+@functools.cache
+def on_native(case, training):
+    with kerasish.use_backend("native"):
+        layer = built(case)
+        y = to_numpy(layer(case.inputs(seed=1), training=training))
+        return y, [w.numpy() for w in layer.weights]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_same_numbers_on_every_engine(layer_case, training, engine):
+    layer = built(layer_case)
+    y = to_numpy(layer(layer_case.inputs(seed=1), training=training))
+    expected, weights = on_native(layer_case, training)
+    assert y.dtype == expected.dtype
+    np.testing.assert_allclose(y, expected, rtol=2e-5, atol=2e-5)
+    for mine, reference in zip(layer.weights, weights, strict=True):
+        np.testing.assert_allclose(mine.numpy(), reference, rtol=2e-5, atol=2e-5)
+    if layer_case.random and training and "Gaussian" not in layer_case.name:
+        dropped = to_numpy(layer_case.inputs(seed=1)) != y
+        np.testing.assert_array_equal(y == 0, expected == 0)
+        assert dropped.any()
+
+
+def test_symbolic_shape_is_eager_shape(layer_case):
+    with kerasish.use_backend("native"):
+        layer = layer_case.make(layers)
+        symbols = [
+            kerasish.Input(batch_shape=(None, *s[1:]), dtype="int32" if layer_case.integers else "float32")
+            for s in layer_case.shapes
+        ]
+        out = layer(symbols[0] if len(symbols) == 1 else symbols)
+        y = to_numpy(layer(layer_case.inputs()))
+    assert out.shape == (None, *y.shape[1:])
+    assert out.dtype == str(y.dtype)
+
+
+def test_compute_output_shape(layer_case):
+    with kerasish.use_backend("native"):
+        layer = layer_case.make(layers)
+        shapes = [(None, *s[1:]) for s in layer_case.shapes]
+        found = layer.compute_output_shape(shapes[0] if len(shapes) == 1 else shapes)
+        y = to_numpy(layer(layer_case.inputs()))
+    assert found == (None, *y.shape[1:])
+
+
+def test_config_makes_the_same_layer(layer_case):
+    with kerasish.use_backend("native"):
+        layer = built(layer_case)
+        config = layer.get_config()
+        again = type(layer).from_config(json.loads(json.dumps(config)))
+        assert json.dumps(again.get_config()) == json.dumps(config)
+        again.build_from_config(json.loads(json.dumps(layer.get_build_config() or {})))
+        again(layer_case.inputs())
+        assert [w.shape for w in again.weights] == [w.shape for w in layer.weights]
+        again.set_weights(layer.get_weights())
+        x = layer_case.inputs(seed=1)
+        np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(layer(x)))
+
+
+def test_serialized_layer_comes_back(layer_case):
+    with kerasish.use_backend("native"):
+        layer = built(layer_case)
+        again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+        assert type(again) is type(layer)
+        assert json.dumps(again.get_config()) == json.dumps(layer.get_config())
+
+
+def test_building_by_shape_gives_the_same_weights(layer_case):
+    with kerasish.use_backend("native"):
+        by_call, by_shape = built(layer_case), layer_case.make(layers)
+        shapes = [(None, *s[1:]) for s in layer_case.shapes]
+        by_shape.build(shapes[0] if len(shapes) == 1 else shapes)
+        assert by_shape.built
+        assert [(w.name, w.shape) for w in by_shape.weights] == [(w.name, w.shape) for w in by_call.weights]
+
+
+def test_gradient_along_a_direction(layer_case, engine):
+    """Along one random direction the gradient equals the central difference, in float64."""
+    layer = layer_case.make(layers, dtype="float64") if "Spatial" not in layer_case.name else None
+    if layer is None or layer_case.random or layer_case.name == "SpectralNormalization":
+        pytest.skip("random, or trains its own way")
+    x = [a.astype("float64") if a.dtype == np.float32 else a for a in layer_case.arrays()]
+    layer(x[0] if len(x) == 1 else x)
+    rng = np.random.default_rng(3)
+    start = [ops.convert_to_tensor(rng.uniform(0.5, 1.5, w.shape)) for w in layer.trainable_variables]
+    start += [ops.convert_to_tensor(a) for a in x if a.dtype == np.float64]
+    if not start:
+        pytest.skip("nothing to differentiate by")
+    count = len(layer.trainable_variables)
+    buffers = [v.value for v in layer.non_trainable_variables]
+    weights = None
+
+    def objective(*values):
+        nonlocal weights
+        data = list(values[count:]) or x
+        y, _ = layer.stateless_call(list(values[:count]), buffers, data[0] if len(data) == 1 else data, training=True)
+        if weights is None:
+            weights = ops.convert_to_tensor(np.random.default_rng(5).normal(size=tuple(y.shape)))
+        return ops.sum(ops.multiply(y, weights)), None
+
+    objective(*start)  # the projection is drawn outside of the trace
+    _, _, gradients = engine.value_and_grad(objective, start)
+    step = 1e-6
+    directions = [rng.normal(size=tuple(v.shape)) for v in start]
+    ends = [
+        float(to_numpy(objective(*[ops.add(v, sign * step * d) for v, d in zip(start, directions, strict=True)])[0]))
+        for sign in (1, -1)
+    ]
+    slope = sum(float(np.sum(to_numpy(g) * d)) for g, d in zip(gradients, directions, strict=True))
+    assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-4, abs=1e-4)

@@ -1,0 +1,166 @@
+"""Every optimizer of the table, property by property."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasish import Variable, ops, optimizers
+from kerasish.core.differentiate import value_and_grad_of_variables
+from kerasish.training.step import StepFunction
+
+_spec = importlib.util.spec_from_file_location("optimizer_cases", Path(__file__).with_name("cases.py"))
+cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(cases)
+
+every_case = pytest.mark.parametrize("case", cases.CASES)
+
+
+def variables(dtype="float32"):
+    return [Variable(value, dtype=dtype, name=name) for name, value in cases.start().items()]
+
+
+def run(optimizer, weights, steps):
+    optimizer.build(weights)
+    history = []
+    for step in steps:
+        optimizer.apply(cases.gradients(step), weights)
+        history.append([v.numpy() for v in [*weights, *optimizer.variables]])
+    return history
+
+
+def same(ours, theirs, rtol=2e-6, atol=2e-6):
+    assert len(ours) == len(theirs)
+    for step, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+        assert len(mine) == len(other)
+        for index, (a, b) in enumerate(zip(mine, other, strict=True)):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=f"step {step}, variable {index}")
+
+
+@every_case
+def test_steps_equal_keras(engine, case):
+    optimizer = cases.CASES[case](optimizers)
+    facts, _, history = cases.keras_run(case)
+    ours = run(optimizer, variables(), range(cases.STEPS))
+    assert [(v.name, v.shape, v.dtype) for v in optimizer.variables] == facts
+    same(ours, history)
+
+
+def nameless(config):
+    """A config without the names Keras numbers through the process."""
+    if isinstance(config, dict):
+        names = ("sgd", "adam", "loss_scale")
+        drop = [k for k, v in config.items() if k == "name" and str(v).startswith(names)]
+        return {k: nameless(v) for k, v in config.items() if k not in drop}
+    return config
+
+
+@every_case
+def test_config_equals_keras_and_makes_an_equal_optimizer(case):
+    optimizer = cases.CASES[case](optimizers)
+    config = optimizers.serialize(optimizer)
+    theirs = cases.keras_run(case)[1]
+    drop = {"name"}
+    assert {k: v for k, v in nameless(config)["config"].items() if k not in drop} == {
+        k: v for k, v in nameless(theirs)["config"].items() if k not in drop
+    }
+    assert {k: v for k, v in config.items() if k != "config"} == {k: v for k, v in theirs.items() if k != "config"}
+    for source in (config, theirs):
+        copy = optimizers.deserialize(source)
+        assert type(copy) is type(optimizer)
+        assert nameless(copy.get_config()) == nameless(source["config"])
+    same(run(copy, variables(), range(2)), run(optimizer, variables(), range(2)), 0, 0)
+
+
+@every_case
+def test_compiled_steps_equal_eager_ones(engine, case):
+    eager = run(cases.CASES[case](optimizers), variables(), range(4))
+    optimizer, weights = cases.CASES[case](optimizers), variables()
+    optimizer.build(weights)
+
+    def body(grads):
+        optimizer.apply(grads, weights)
+        return optimizer.iterations
+
+    everything = [*weights, *optimizer.variables]
+    step = StepFunction(body, engine=engine, variables=everything, generators=[], training=True)
+    compiled = []
+    for number in range(4):
+        step(cases.gradients(number))
+        compiled.append([v.numpy() for v in everything])
+    same(compiled, eager)
+
+
+@every_case
+def test_saved_state_continues_identically(case):
+    optimizer, weights = cases.CASES[case](optimizers), variables()
+    run(optimizer, weights, range(3))
+    file = {}
+    optimizer.save_own_variables(file)
+    copy = cases.CASES[case](optimizers)
+    twins = [Variable(v.numpy(), name=v.name) for v in weights]
+    copy.build(twins)
+    copy.load_own_variables(file)
+    same(run(copy, twins, range(3, 6)), run(optimizer, weights, range(3, 6)), 0, 0)
+
+
+@every_case
+def test_stateless_apply_is_pure_and_equal(case):
+    optimizer, weights = cases.CASES[case](optimizers), variables()
+    optimizer.build(weights)
+    own = [v.value for v in optimizer.variables]
+    values = [v.value for v in weights]
+    before = [v.numpy().copy() for v in [*weights, *optimizer.variables]]
+    after, own = optimizer.stateless_apply(own, cases.gradients(0), values)
+    same([[v.numpy() for v in [*weights, *optimizer.variables]]], [before], 0, 0)
+    optimizer.apply(cases.gradients(0))
+    same([[*after, *own]], [[v.numpy() for v in [*weights, *optimizer.variables]]], 0, 0)
+
+
+@every_case
+def test_a_subclass_rule_for_one_variable_is_obeyed(case):
+    kind = type(cases.CASES[case](optimizers))
+    calls = []
+
+    class OneByOne(kind):
+        def update_step(self, gradient, variable, learning_rate):
+            calls.append(variable.name)
+            super().update_step(gradient, variable, learning_rate)
+
+    if kind is optimizers.LossScaleOptimizer:
+        assert OneByOne.apply is kind.apply  # its steps are the inner optimizer's
+        return
+    optimizer = OneByOne.from_config(cases.CASES[case](optimizers).get_config())
+    same(run(optimizer, variables(), range(4)), run(cases.CASES[case](optimizers), variables(), range(4)))
+    assert calls[:3] == list(cases.SHAPES)
+
+
+@every_case
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_variables_keep_their_dtype(engine, case, dtype):
+    weights = variables(dtype)
+    optimizer = cases.CASES[case](optimizers)
+    run(optimizer, weights, range(2))
+    assert [v.numpy().dtype.name for v in weights] == [dtype] * 3
+    slots = [v for v in optimizer.variables if v.name.startswith("kernel_")]
+    assert {v.numpy().dtype.name for v in slots} <= {dtype}
+    for weight, first in zip(weights, cases.start().values(), strict=True):
+        assert np.isfinite(weight.numpy().astype("float32")).all()
+    assert np.abs(weights[0].numpy().astype("float32") - first.reshape(-1)[:6].reshape(3, 2)).max() > 0
+
+
+@every_case
+def test_it_converges_on_a_parabola(case):
+    optimizer = cases.CASES[case](optimizers)
+    weight = Variable(np.array([3.0, -2.0, 1.0], "float32"), name="w")
+    optimizer.build([weight])
+
+    def loss():
+        return optimizer.scale_loss(ops.sum(ops.square(weight - ops.array([1.0, -1.0, 0.5]))))
+
+    first = float(ops.sum(ops.square(ops.array([2.0, -1.0, 0.5]))))
+    for _ in range(40):
+        optimizer.apply(value_and_grad_of_variables(loss, [weight])[1])
+    last = float(ops.sum(ops.square(weight - ops.array([1.0, -1.0, 0.5]))))
+    assert last < 0.9 * first
