@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from kerasish_jax.calls import first, listed
+from kerasish_jax.calls import WIDE, first, listed, run
 
 from kerasish.core import dtypes
 
@@ -23,8 +23,15 @@ def _relu6(x: Array) -> Array:
     return jnp.minimum(jax.nn.relu(x), 6)
 
 
-def _one_hot(x: Array, *, num_classes: int, axis: int, dtype: str) -> Array:
+def _classes(x: Array, *, num_classes: int, axis: int, dtype: str) -> Array:
     return jax.nn.one_hot(x, num_classes, dtype=dtypes.to_numpy(dtype), axis=axis)
+
+
+_narrow_one_hot = first(_classes, "num_classes", "axis", "dtype")
+
+
+def _one_hot(x: Array, /, *, num_classes: int, axis: int, dtype: str) -> Array:
+    return run(dtype in WIDE, _narrow_one_hot, x, num_classes=num_classes, axis=axis, dtype=dtype)  # type: ignore[no-any-return]
 
 
 def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
@@ -48,7 +55,7 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "softmax": first(lambda x, *, axis: jax.nn.softmax(x, axis), "axis"),
     "log_softmax": first(lambda x, *, axis: jax.nn.log_softmax(x, axis), "axis"),
     "mean": first(_mean, "axis", "keepdims"),
-    "one_hot": first(_one_hot, "num_classes", "axis", "dtype"),
+    "one_hot": _one_hot,
     "stack": listed(lambda xs, *, axis: jnp.stack(xs, axis), "axis"),
     "softmax_cross_entropy": listed(_softmax_cross_entropy),
     "sparse_softmax_cross_entropy": listed(_sparse_softmax_cross_entropy),

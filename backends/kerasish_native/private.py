@@ -70,7 +70,7 @@ def _specs(outputs: list[Any]) -> tuple[AbstractTensor, ...]:
 
 RULES: dict[str, Callable[..., Any]] = {
     **PUBLIC,
-    "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),
+    "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),  # type: ignore[attr-defined]
     "conv_kernel_grad": conv_kernel_grad,
     "max_pool_grad": max_pool_grad,
     "max_pool_pick": max_pool_pick,

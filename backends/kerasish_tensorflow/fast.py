@@ -14,6 +14,12 @@ raw = tf.raw_ops
 _HALVES = frozenset({tf.float16, tf.bfloat16})
 
 
+def _leaky_relu(x: Tensor, /, *, negative_slope: float) -> Tensor:
+    if x.dtype == tf.float64:  # the kernel keeps the slope in float32
+        return NotImplemented
+    return raw.LeakyRelu(features=x, alpha=negative_slope)
+
+
 def _is_last(x: Tensor, axis: Axes) -> bool:
     return axis == (x.shape.rank - 1,) and x.dtype.is_floating and 0 not in x.shape.as_list()
 
@@ -39,7 +45,7 @@ def _stack(xs: list[Tensor], /, *, axis: int) -> Tensor:
 def _one_hot(x: Tensor, /, *, num_classes: int, axis: int, dtype: str) -> Tensor:
     if x.dtype not in (tf.int32, tf.int64, tf.uint8):
         return NotImplemented
-    one, zero = tf.constant(1, dtype), tf.constant(0, dtype)
+    one, zero = tf.cast(1, dtype), tf.cast(0, dtype)
     return raw.OneHot(indices=x, depth=num_classes, on_value=one, off_value=zero, axis=axis)
 
 
@@ -48,9 +54,10 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _softmax_cross_entropy(targets: Tensor, logits: Tensor, /) -> Tensor:
-    if targets.shape != logits.shape or 0 in logits.shape.as_list() or logits.dtype in _HALVES:
+    # Not tensorflow's fused loss: its gradient is right only for targets that sum to 1.
+    if 0 in logits.shape.as_list() or logits.dtype in _HALVES:
         return NotImplemented
-    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+    return tf.negative(tf.reduce_sum(targets * raw.LogSoftmax(logits=logits), -1))
 
 
 def _sparse_softmax_cross_entropy(labels: Tensor, logits: Tensor, /) -> Tensor:
@@ -63,9 +70,8 @@ def _sparse_softmax_cross_entropy(labels: Tensor, logits: Tensor, /) -> Tensor:
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "relu": lambda x, /: raw.Relu(features=x),
     "relu6": lambda x, /: raw.Relu6(features=x),
-    "leaky_relu": lambda x, /, *, negative_slope: raw.LeakyRelu(features=x, alpha=negative_slope),
+    "leaky_relu": _leaky_relu,
     "elu": lambda x, /, *, alpha: raw.Elu(features=x) if alpha == 1.0 else NotImplemented,
-    "selu": lambda x, /: raw.Selu(features=x),
     "softplus": lambda x, /: raw.Softplus(features=x),
     "softmax": _softmax,
     "log_softmax": _log_softmax,

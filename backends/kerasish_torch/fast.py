@@ -84,7 +84,7 @@ def _batch_norm(x: Tensor, mean: Tensor, variance: Tensor, *affine: Any, axis: i
     constant = not (mean.requires_grad or variance.requires_grad)  # the kernel gives no gradient by them
     if axis != x.ndim - 1 or x.ndim < 2 or not constant or not differentiable_once():
         return NotImplemented
-    y = F.batch_norm(x.reshape(-1, x.shape[-1]), mean, variance, *affine, False, 0.0, epsilon)
+    y = F.batch_norm(x.reshape(-1, x.shape[-1]), mean, variance, affine[0], affine[1], False, 0.0, epsilon)
     return y.reshape(x.shape)
 
 

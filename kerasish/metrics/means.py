@@ -14,10 +14,12 @@ from kerasish.losses.loss import mask_of
 from kerasish.metrics.metric import Metric
 
 
-def samplewise(values: Any, weight: Any, dtype: str) -> tuple[Any, Any]:
+def samplewise(
+    values: Any, weight: Any, dtype: str, reduce: Callable[..., Any] = ops.mean
+) -> tuple[Any, Any]:
     """Values times their weights, and the weights beside them (None: all 1).
 
-    Where there is one weight for several values, it counts for their mean.
+    Where there is one weight for several values, it counts for what `reduce` makes of them.
     """
     values = ops.cast(values, dtype)
     if weight is None:
@@ -28,7 +30,7 @@ def samplewise(values: Any, weight: Any, dtype: str) -> tuple[Any, Any]:
     extra = len(shape_of(values)) - len(shape_of(weight))
     if extra > 0:
         rank = len(shape_of(values))
-        values = ops.mean(values, axis=tuple(range(rank - extra, rank)))
+        values = reduce(values, axis=tuple(range(rank - extra, rank)))
     weight = ops.broadcast_to(beside(values, weight, "sample_weight"), shape_of(values))
     return ops.multiply(values, weight), weight
 
@@ -51,7 +53,7 @@ class Sum(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, sample_weight = _operands(values, sample_weight)
-        weighted, _ = samplewise(values, sample_weight, self.dtype)
+        weighted, _ = samplewise(values, sample_weight, self.dtype, ops.sum)
         self.total.assign(ops.add(self.total, ops.sum(weighted)))
 
     def result(self) -> Any:

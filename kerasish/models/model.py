@@ -233,6 +233,8 @@ class Model(Trainer, Layer):
 class Functional(Model):
     """A Model made of a graph of layers and operations."""
 
+    _keras_module = "keras.src.models.functional"
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return Layer.__new__(cls, *args, **kwargs)
 

@@ -106,8 +106,8 @@ def _ready(x: Any) -> Tensor:
 
 @overridable
 def _relu(x: Tensor, /) -> Tensor:
-    """max(x, 0); override name "relu". The gradient at 0 is 0."""
-    return p.maximum(x, 0)
+    """max(x, 0); override name "relu". The gradient at 0 is 0 (that of `maximum` would be shared with the zero)."""
+    return p.where(p.less_equal(x, 0), 0, x)
 
 
 @_overridden(_relu, "fiu")

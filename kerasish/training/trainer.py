@@ -14,12 +14,14 @@ from kerasish.core.convert import dtype_of, shape_of, to_numpy
 from kerasish.core.errors import ArgumentError, DataError
 from kerasish.core.registry import current_engine, use_backend
 from kerasish.core.symbolic import SymbolicTensor, infer
+from kerasish.layers.layer import Layer
 from kerasish.training import data
 from kerasish.training.callbacks import CallbackList
 from kerasish.training.checks import Checks
 from kerasish.training.compiling import Compilable
 from kerasish.training.loop import Interrupt, run_batches
 from kerasish.training.step import StepFunction
+from kerasish.training.structure import unpack
 
 
 class Trainer(Compilable):
@@ -89,11 +91,17 @@ class Trainer(Compilable):
             if kind == "predict":
                 infer(self.predict_step, specs)
             else:
+                self._infer_call(specs)
                 infer(self.train_step if kind == "train" else self.test_step, specs)
                 if kind == "train" and self.optimizer is not None and not self.optimizer.built:
                     self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
         self._after_build()
         self._steps[key] = True
+
+    def _infer_call(self, specs: Any) -> None:
+        """Make the weights first: a step asks which variables there are before it calls the model."""
+        if getattr(type(self), "call", None) is not Layer.call:
+            infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
 
     def _after_build(self) -> None:
         """Hook: weights may have been made."""

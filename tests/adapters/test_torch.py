@@ -47,14 +47,14 @@ def random(*shape, dtype="float32", seed=0):
 # -- dtypes that torch hardly knows ------------------------------------------------------------------------------------
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 INTEGERS = (*UNSIGNED, "int8", "int16", "int32", "int64")
-BINARY = (
-    "add subtract multiply floor_divide remainder maximum minimum bitwise_and bitwise_or bitwise_xor equal not_equal "
-    "less less_equal greater greater_equal"
-).split()
+BINARY = """
+    add subtract multiply floor_divide remainder maximum minimum bitwise_and bitwise_or bitwise_xor equal not_equal
+    less less_equal greater greater_equal
+"""
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", BINARY.split())
 def test_integers_meet_at_the_ends_of_their_range(engine, name, dtype):
     low, high = dtypes.int_range(dtype)
     grid = [0, 1, 3, 7, low, high] + ([] if low == 0 else [-1, -3])
@@ -349,12 +349,11 @@ def test_a_step_through_torchs_compiler(engine):
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------------
-for _module in (
-    "activations arithmetic attention comparison indexing linalg losses math normalization recurrent reductions shaping "
-    "signals"
-).split():
-    importlib.import_module(f"kerasish.ops.{_module}")
-for _module in ("optimizers.rules",):
+MODULES = """
+    ops.activations ops.arithmetic ops.attention ops.comparison ops.indexing ops.linalg ops.losses ops.math
+    ops.normalization ops.recurrent ops.reductions ops.shaping ops.signals optimizers.rules layers.core.dense
+"""
+for _module in MODULES.split():
     importlib.import_module(f"kerasish.{_module}")
 
 
@@ -363,6 +362,7 @@ def weights(gates, bias, twice=False):
     return kernel, recurrent, random(*(2,) * twice, 5 * gates, dtype="float64", seed=9) / 4 if bias else None
 
 
+SIMPLE = "relu relu6 selu softplus log_sigmoid silu hard_sigmoid hard_silu exp2 erfc"
 X, WIDE = random(3, 4), np.linspace(-30, 30, 24).reshape(4, 6)
 SCALE, OFFSET = random(4, seed=2), random(4, seed=3)
 IMAGE = random(2, 3, 3, 4, seed=4)
@@ -376,7 +376,7 @@ ATTENTION = {"scale": 0.5, "causal": False, "soft_cap": None}
 OVERRIDES = [
     *(
         Row(name, (x,), {})
-        for name in "relu relu6 selu softplus log_sigmoid silu hard_sigmoid hard_silu exp2 erfc".split()
+        for name in SIMPLE.split()
         for x in (X + 0.013, WIDE, array(X, "bfloat16"))
     ),
     *(Row(name, (np.abs(X) + 0.1,), {}) for name in ("log2", "log10", "i0")),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Case:
     """A layer, its constructor arguments, and shapes of its inputs (batch included)."""
 

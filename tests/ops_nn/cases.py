@@ -71,6 +71,43 @@ def flat(results):
     return [to_numpy(results)]
 
 
+def sparsemax(x, axis=-1):
+    """The projection onto the simplex by bisection of its threshold. Keras 3.15's own result does not sum to 1."""
+    x = np.moveaxis(x.astype("float64"), axis, -1)
+    low, high = x.max(-1, keepdims=True) - 1, x.max(-1, keepdims=True)
+    for _ in range(60):
+        middle = (low + high) / 2
+        much = np.maximum(x - middle, 0).sum(-1, keepdims=True) > 1
+        low, high = np.where(much, middle, low), np.where(much, high, middle)
+    return np.moveaxis(np.maximum(x - low, 0), -1, axis).astype("float32")
+
+
+def blur(x, kernel_size=(3, 3), sigma=(1.0, 1.0)):
+    """A blur pixel by pixel. Keras 3.15 blurs along one axis only on JAX and torch."""
+    bells = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / s) ** 2) for n, s in zip(kernel_size, sigma, strict=True)]
+    kernel = np.outer(*(b / b.sum() for b in bells))
+    low = [(n - 1) // 2 for n in kernel_size]
+    padded = np.pad(x, ((0, 0), *((p, n - 1 - p) for p, n in zip(low, kernel_size, strict=True)), (0, 0)))
+    result = np.zeros_like(x)
+    for i, j in np.ndindex(kernel.shape):
+        result += kernel[i, j] * padded[:, i : i + x.shape[1], j : j + x.shape[2]]
+    return result
+
+
+def adaptive_mean(x, output_size):
+    """Bin by bin. Keras 3.15 on JAX gives NaN for bins of one element."""
+    result = np.zeros((x.shape[0], *output_size, x.shape[3]), "float32")
+    for index in np.ndindex(*output_size):
+        cut = [slice(i * s // n, -(-(i + 1) * s // n)) for i, s, n in zip(index, x.shape[1:3], output_size, strict=True)]
+        result[:, index[0], index[1]] = x[:, cut[0], cut[1]].mean((1, 2))
+    return result
+
+
+def sparse_axis_1(target, output, from_logits, axis):
+    """Keras wants the classes last for integer labels."""
+    return keras.ops.sparse_categorical_crossentropy(target, np.moveaxis(output, axis, -1), from_logits)
+
+
 X = rand(3, 5)
 WIDE = np.array([[-60.0, -3.5, -1.0, -0.5, 0.25, 0.75], [1.25, 2.5, 3.5, 6.5, 20.0, 60.0]], "float32")
 
@@ -78,7 +115,7 @@ _UNARY = """relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink spar
 leaky_relu hard_sigmoid hard_silu hard_swish hard_tanh hard_shrink tanh_shrink elu selu gelu celu""".split()
 
 ACTIVATIONS = [
-    *(Case("nn", name, (WIDE,)) for name in _UNARY),
+    *(Case("nn", name, (WIDE,), {}, name != "hard_shrink") for name in _UNARY),
     Case("nn", "gelu", (WIDE,), {"approximate": False}),
     Case("nn", "elu", (X,), {"alpha": 0.3}),
     Case("nn", "celu", (X,), {"alpha": 0.3}),
@@ -95,8 +132,8 @@ ACTIVATIONS = [
     Case("nn", "softmax", (X,), {"axis": None}),
     Case("nn", "log_softmax", (X,)),
     Case("nn", "log_softmax", (rand(2, 3, 4),), {"axis": 1}),
-    Case("nn", "sparsemax", (X,)),
-    Case("nn", "sparsemax", (rand(2, 5, 3),), {"axis": 1}),
+    Case("nn", "sparsemax", (X,), theirs=sparsemax),
+    Case("nn", "sparsemax", (rand(2, 5, 3),), {"axis": 1}, theirs=sparsemax),
 ]
 
 LOSSES = [
@@ -111,7 +148,7 @@ LOSSES = [
     Case("nn", "sparse_categorical_crossentropy", (ints(3, high=4), simplex(3, 4))),
     Case("nn", "sparse_categorical_crossentropy", (ints(3, 1, high=4), simplex(3, 4))),
     Case("nn", "sparse_categorical_crossentropy", (ints(3, 2, high=4), rand(3, 2, 4)), {"from_logits": True}),
-    Case("nn", "sparse_categorical_crossentropy", (ints(3, 2, high=4), rand(3, 4, 2)), {"from_logits": True, "axis": 1}),
+    Case("nn", "sparse_categorical_crossentropy", (ints(3, 2, high=4), rand(3, 4, 2)), {"from_logits": True, "axis": 1}, theirs=sparse_axis_1),
     Case("nn", "ctc_loss", (ints(2, 3, high=3) + 1, rand(2, 7, 5), np.int32([3, 2]), np.int32([7, 6])), tolerance=1e-4),
     Case("nn", "ctc_loss", (np.int32([[1, 1]]), rand(1, 4, 3), np.int32([2]), np.int32([4])), tolerance=1e-4),
 ]
@@ -161,15 +198,15 @@ WINDOWS = [
     *(Case("nn", "depthwise_conv", (_image(r, **k), rand(*(3, 2)[:r], 2, 3)), k) for r, k in _CONV if r < 3 and k.get("strides") != (2, 3)),
     Case("nn", "separable_conv", (_image(2), rand(3, 2, 2, 3), rand(1, 1, 6, 4)), {"padding": "same"}, tolerance=1e-4),
     *_transposes(),
-    Case("nn", "max_pool", (_image(1), (2,))),
+    Case("nn", "max_pool", (_image(1), (2,)), {"strides": 3}),
     Case("nn", "max_pool", (_image(2), 2), {"strides": 1, "padding": "same"}),
-    Case("nn", "max_pool", (_image(2), (3, 2)), {"padding": "same", "data_format": "channels_first"}),
-    Case("nn", "max_pool", (_image(3), 2)),
-    Case("nn", "average_pool", (_image(1), (3,)), {"padding": "same"}),
+    Case("nn", "max_pool", (_image(2), (3, 2)), {"strides": 2, "padding": "same", "data_format": "channels_first"}),
+    Case("nn", "max_pool", (_image(3), 2), {"strides": 2}),
+    Case("nn", "average_pool", (_image(1), (3,)), {"strides": 2, "padding": "same"}),
     Case("nn", "average_pool", (_image(2), (3, 2)), {"strides": (2, 1), "padding": "same"}),
-    Case("nn", "average_pool", (_image(2), 2), {"data_format": "channels_first"}),
+    Case("nn", "average_pool", (_image(2), 2), {"strides": 2, "data_format": "channels_first"}),
     Case("nn", "adaptive_average_pool", (_image(1), 3)),
-    Case("nn", "adaptive_average_pool", (_image(2), (7, 3))),
+    Case("nn", "adaptive_average_pool", (_image(2), (7, 4)), theirs=adaptive_mean),
     Case("nn", "adaptive_average_pool", (_image(2), (4, 5)), {"data_format": "channels_first"}),
     Case("nn", "adaptive_max_pool", (_image(1), 3)),
     Case("nn", "adaptive_max_pool", (_image(2), (4, 3))),
@@ -221,7 +258,7 @@ def _swapped(start):
 IMAGES = [
     *(Case("image", "resize", (SMALL, (7, 3), m), tolerance=1e-4) for m in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")),
     *(Case("image", "resize", (PHOTO, (3, 2), m), {"antialias": True}, tolerance=1e-4) for m in ("bilinear", "bicubic", "lanczos3", "lanczos5")),
-    *(Case("image", "resize", (BYTES, (3, 8), m), {}, False) for m in ("nearest", "bilinear", "bicubic")),
+    *(Case("image", "resize", (BYTES, (3, 7), m), {}, False) for m in ("nearest", "bilinear", "bicubic")),
     Case("image", "resize", (PHOTO[0], (4, 9)), {"crop_to_aspect_ratio": True}, tolerance=1e-4),
     Case("image", "resize", (PHOTO, (4, 9)), {"pad_to_aspect_ratio": True, "fill_value": 0.5}, tolerance=1e-4),
     Case("image", "resize", (rand(2, 3, 4, 5), (8, 6)), {"data_format": "channels_first"}, tolerance=1e-4),
@@ -250,8 +287,8 @@ IMAGES = [
     Case("image", "affine_transform", (PHOTO[0], AFFINE[0]), tolerance=1e-4),
     Case("image", "perspective_transform", (PHOTO, CORNERS[None].repeat(2, 0), MOVED[None].repeat(2, 0)), {"fill_value": 0.5}, False, 1e-3),
     Case("image", "perspective_transform", (PHOTO[0], CORNERS, MOVED), {}, False, 1e-3),
-    Case("image", "gaussian_blur", (PHOTO,)),
-    Case("image", "gaussian_blur", (PHOTO, (3, 4), (1.0, 2.0)), tolerance=1e-4),
+    Case("image", "gaussian_blur", (PHOTO,), theirs=blur),
+    Case("image", "gaussian_blur", (PHOTO, (3, 4), (1.0, 2.0)), theirs=blur),
     Case("image", "sobel_edges", (PHOTO,)),
     Case("image", "ssim", (rand(2, 12, 13, 3, low=0, high=1), rand(2, 12, 13, 3, low=0, high=1, seed=1)), tolerance=1e-4),
     Case("image", "crop_images", (PHOTO,), {"top_cropping": 1, "left_cropping": 2, "target_height": 3, "right_cropping": 1}),

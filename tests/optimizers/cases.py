@@ -84,5 +84,5 @@ def keras_run(case):
     history = []
     for step in range(STEPS):
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients(step)], variables)
-        history.append([keras.ops.convert_to_numpy(v) for v in [*variables, *optimizer.variables]])
+        history.append([keras.ops.convert_to_numpy(v.value) for v in [*variables, *optimizer.variables]])
     return facts, keras.optimizers.serialize(optimizer), history

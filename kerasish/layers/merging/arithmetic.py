@@ -19,7 +19,7 @@ class Add(Merge):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Add()([[[1.0]], [[2.0]]]).tolist()
+        >>> Add()([ops.array([[1.0]]), ops.array([[2.0]])]).tolist()
         [[3.0]]
     """
 
@@ -34,7 +34,7 @@ class Subtract(Merge):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Subtract()([[[1.0]], [[2.0]]]).tolist()
+        >>> Subtract()([ops.array([[1.0]]), ops.array([[2.0]])]).tolist()
         [[-1.0]]
     """
 
@@ -54,7 +54,7 @@ class Average(Merge):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Average()([[[1.0]], [[2.0]]]).tolist()
+        >>> Average()([ops.array([[1.0]]), ops.array([[2.0]])]).tolist()
         [[1.5]]
     """
 
@@ -69,7 +69,7 @@ class Multiply(Merge):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Multiply()([[[3.0]], [[2.0]]]).tolist()
+        >>> Multiply()([ops.array([[3.0]]), ops.array([[2.0]])]).tolist()
         [[6.0]]
     """
 
@@ -113,7 +113,7 @@ class Maximum(_Extreme):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Maximum()([[[3.0]], [[2.0]]]).tolist()
+        >>> Maximum()([ops.array([[3.0]]), ops.array([[2.0]])]).tolist()
         [[3.0]]
     """
 
@@ -128,7 +128,7 @@ class Minimum(_Extreme):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Minimum()([[[3.0]], [[2.0]]]).tolist()
+        >>> Minimum()([ops.array([[3.0]]), ops.array([[2.0]])]).tolist()
         [[2.0]]
     """
 

@@ -22,7 +22,7 @@ class Concatenate(Merge):
         **kwargs: `name`, `dtype`.
 
     Example:
-        >>> Concatenate()([[[1.0]], [[2.0]]]).tolist()
+        >>> Concatenate()([ops.array([[1.0]]), ops.array([[2.0]])]).tolist()
         [[1.0, 2.0]]
     """
 
@@ -85,7 +85,7 @@ class Dot(Merge):
     Shape: (N, ..., C), (N, C, ...) -> (N, ..., ...), at least two axes.
 
     Example:
-        >>> Dot(axes=1)([[[1.0, 2.0]], [[3.0, 4.0]]]).tolist()
+        >>> Dot(axes=1)([ops.array([[1.0, 2.0]]), ops.array([[3.0, 4.0]])]).tolist()
         [[11.0]]
     """
 

@@ -67,7 +67,8 @@ class Reshape(Layer):
         self.target_shape = target
 
     def call(self, inputs: Tensor) -> Tensor:
-        return ops.reshape(inputs, (shape_of(inputs)[0], *(-1 if s is None else s for s in self.target_shape)))
+        batch, *rest = shape_of(inputs)
+        return ops.reshape(inputs, (batch, *shapes.resolve_reshape(tuple(rest), self.target_shape)))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **config_of(self, "target_shape")}
