@@ -28,26 +28,42 @@ def _signature(tree: Any) -> Any:
 
 
 class Compiled:
-    """`fn`, recorded and compiled once for each signature of its arguments."""
+    """`fn`, recorded and compiled once for each signature of its arguments.
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
+    What cannot be recorded, such as a branch that depends on values, runs as `eager`, with a warning.
+    """
+
+    def __init__(self, fn: Callable[..., Any], eager: Callable[..., Any]) -> None:
         self._fn = fn
-        self._plans: dict[Any, tuple[Callable[..., Any], Callable[[Any], Any]]] = {}
+        self._eager = eager
+        self._plans: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
         key = _signature(args)
-        tensors, rebuild = separated(args)
-        with torch.no_grad():
-            plan = self._plans.get(key)
-            if plan is not None:
-                graph, result = plan
-                return result(graph(*tensors))
+        plan = self._plans.get(key)
+        if plan is None:
             with (
                 warnings.catch_warnings()
             ):  # the compiler, which starts at the first call, warns about parts of torch
                 warnings.simplefilter("ignore", DeprecationWarning)
-                graph, result = self._plans[key] = self._record(tensors, rebuild)
-                return result(graph(*tensors))
+                plan = self._plans[key] = self._plan(args)
+        return plan(*args)
+
+    def _plan(self, args: Any) -> Callable[..., Any]:
+        try:
+            with torch.no_grad():
+                graph, rebuild = self._record(*separated(args))
+                graph(*separated(args)[0])
+        except RuntimeError as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            warnings.warn(f"This step runs uncompiled: {reason[:300]}", RuntimeWarning, stacklevel=3)
+            return self._eager
+
+        def run(*args: Any) -> Any:
+            with torch.no_grad():
+                return rebuild(graph(*separated(args)[0]))
+
+        return run
 
     def _record(self, tensors: list[Any], rebuild: Callable[[Any], Any]) -> tuple[Callable[..., Any], Any]:
         results: list[Callable[[Any], Any]] = []

@@ -199,9 +199,6 @@ class TorchEngine(Engine):
     def compile(
         self, fn: Callable[..., Any], *, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
-        if (options or {}).get("jit") is True:
-            return Compiled(fn)
-
         def run(*args: Any) -> Any:
             if donate:
                 args = tuple(_owned(x) if i in donate else x for i, x in enumerate(args))
@@ -212,7 +209,7 @@ class TorchEngine(Engine):
             finally:
                 donated.reset(token)
 
-        return run
+        return Compiled(fn, run) if (options or {}).get("jit") is True else run
 
     def vectorize(self, fn: Callable[..., list[Tensor]], inputs: list[Tensor]) -> list[Tensor]:
         return list(torch.vmap(lambda *xs: tuple(fn(*xs)))(*inputs))

@@ -15,7 +15,7 @@ from kerasish.metrics.metric import Metric
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """cov(y_true, y_pred) / (σ(y_true) · σ(y_pred)) over `axis`, from −1 to 1.
+    """cov(y_true, y_pred) / (σ(y_true) · σ(y_pred)) over `axis`, from −1 to 1; NaN where either is constant.
 
     Shape: (..., N), (..., N) -> (...).
 
@@ -28,7 +28,9 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """
     y_true, y_pred = pair(y_true, y_pred, "pearson_correlation")
     centred = [ops.subtract(y, ops.mean(y, axis=axis, keepdims=True)) for y in (y_true, y_pred)]
-    true, pred = (ops.normalize(y, axis=axis) for y in centred)
+    true, pred = (
+        ops.divide(y, ops.sqrt(ops.sum(ops.square(y), axis=axis, keepdims=True))) for y in centred
+    )
     return ops.sum(ops.multiply(true, pred), axis=axis)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kerasish import ops
+from kerasish.core.convert import tensors
 from kerasish.losses import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -22,7 +23,7 @@ from kerasish.losses import (
     squared_hinge,
 )
 from kerasish.losses.alignment import pair
-from kerasish.metrics.means import Mean, MeanMetricWrapper
+from kerasish.metrics.means import Mean, MeanMetricWrapper, with_mask
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
@@ -283,6 +284,14 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         axis: int = -1,
     ) -> None:
         super().__init__(sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
+        self.ignore_class = ignore_class
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        # As in Keras, ignored labels leave the mean's denominator only where samples have weights.
+        if self.ignore_class is not None and sample_weight is not None:
+            y_true, sample_weight = tensors(y_true, sample_weight)
+            sample_weight = with_mask(sample_weight, ops.not_equal(y_true, self.ignore_class), self.dtype)
+        super().update_state(y_true, y_pred, sample_weight)
 
 
 class RootMeanSquaredError(Mean):

@@ -11,7 +11,7 @@ from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, promoted, shape_of, tensors
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import DTypeError
-from kerasish.ops.fastpath import binary, filled, floats, numbers, operands
+from kerasish.ops.fastpath import BITS_OF, binary, filled, floats, numbers, operands
 
 __all__ = [
     "add",
@@ -320,9 +320,6 @@ def heaviside(x1: Any, x2: Any) -> Tensor:
     return p.where(p.isnan(x1), x1, p.where(p.equal(x1, 0.0), x2, step))
 
 
-_BITS_OF = {"float16": "int16", "bfloat16": "int16", "float32": "int32", "float64": "int64"}
-
-
 @op
 def nextafter(x1: Any, x2: Any) -> Tensor:
     """The float next to x1 on the way to x2; x2 itself where they are equal.
@@ -334,7 +331,7 @@ def nextafter(x1: Any, x2: Any) -> Tensor:
     x1, x2 = promoted(x1, x2, at_least="float")
     name = dtype_of(x1)
     x1, x2 = p.add(x1, p.multiply(x2, 0.0)) if shape_of(x1) != shape_of(x2) else x1, x2
-    ints = _BITS_OF[name]
+    ints = BITS_OF[name]
     bits = p.bitcast(x1, dtype=ints)
     one = filled(x1, shape_of(x1), 1, ints)
     away = p.equal(p.greater(x2, x1), p.greater(x1, 0.0))  # growing in size: the next larger bit pattern

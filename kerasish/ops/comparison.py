@@ -12,7 +12,7 @@ from kerasish.core.convert import dtype_of, promoted, shape_of, tensors
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ArgumentError, DTypeError
 from kerasish.core.operators import OPERATIONS
-from kerasish.ops.fastpath import binary, booleans, operand, operands, unary
+from kerasish.ops.fastpath import BITS_OF, binary, booleans, operand, operands, unary
 
 __all__ = [
     "allclose",
@@ -370,9 +370,6 @@ def isreal(x: Any) -> Tensor:
     return p.equal(x, x)
 
 
-_BITS_OF = {"float16": "int16", "bfloat16": "int16", "float32": "int32", "float64": "int64"}
-
-
 @op
 def signbit(x: Any) -> Tensor:
     """Whether the sign of x is minus, −0.0 included.
@@ -385,7 +382,7 @@ def signbit(x: Any) -> Tensor:
     dtype = dtype_of(x)
     if dtype == "bool" or dtype.startswith("uint"):
         return p.not_equal(x, x)
-    return p.less(p.bitcast(x, dtype=_BITS_OF[dtype]) if dtype in _BITS_OF else x, 0)
+    return p.less(p.bitcast(x, dtype=BITS_OF[dtype]) if dtype in BITS_OF else x, 0)
 
 
 @overridable

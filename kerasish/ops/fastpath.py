@@ -28,6 +28,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: A framework's dtype object -> "f" float, "i" signed, "u" unsigned, "b" bool, "" anything else. Filled as they appear.
 KINDS: dict[Any, str] = {}
+#: Float dtype -> the signed integer of its width.
+BITS_OF = {"float16": "int16", "bfloat16": "int16", "float32": "int32", "float64": "int64"}
 
 
 def kind_of(dtype: str) -> str:

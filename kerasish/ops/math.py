@@ -11,7 +11,7 @@ from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import DTypeError
-from kerasish.ops.fastpath import filled, floats, numbers, operand, unary
+from kerasish.ops.fastpath import BITS_OF, filled, floats, numbers, operand, unary
 
 __all__ = [
     "abs",
@@ -658,14 +658,15 @@ def conj(x: Any) -> Tensor:
 
 @op
 def angle(x: Any) -> Tensor:
-    """The angle in the complex plane: 0 for x >= 0, π for x < 0, NaN for NaN.
+    """The angle in the complex plane: π for x < 0 and −0.0, else 0; NaN for NaN.
 
     Example:
         >>> angle([1.0]).tolist()
         [0.0]
     """
     x = floats(x)
-    turned = p.where(p.less(x, 0.0), filled(x, shape_of(x), _math.pi, dtype_of(x)), 0.0)
+    minus = p.less(p.bitcast(x, dtype=BITS_OF[dtype_of(x)]), 0)  # −0.0 counts as negative
+    turned = p.where(minus, filled(x, shape_of(x), _math.pi, dtype_of(x)), 0.0)
     return p.where(p.isnan(x), x, turned)
 
 

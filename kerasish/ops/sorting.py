@@ -169,7 +169,7 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tenso
 
 @op
 def digitize(x: Any, bins: Any) -> Tensor:
-    """The number of the bin each x falls into, int32: bins[i−1] <= x < bins[i], or > and >= for falling bins.
+    """The number of the bin each x falls into, int32: bins[i−1] <= x < bins[i], or bins[i−1] > x >= bins[i] if they fall.
 
     Example:
         >>> digitize([0.5, 2.5], [1.0, 2.0]).tolist()
@@ -184,7 +184,7 @@ def digitize(x: Any, bins: Any) -> Tensor:
     rising = _insertions(edges, x, True)
     if count < 2:
         return rising
-    falling = p.subtract(count, _insertions(p.flip(edges, axis=(0,)), x, False))
+    falling = p.subtract(count, _insertions(p.flip(edges, axis=(0,)), x, True))
     ends = [p.slice(edges, start=(i,), stop=(i + 1,), step=(1,)) for i in (0, count - 1)]
     ordered = p.reshape(p.less_equal(*ends), shape=())
     return p.where(ordered, rising, falling)

@@ -197,7 +197,7 @@ class Adamax(ListOptimizer):
 class Nadam(ListOptimizer):
     """Adam with Nesterov momentum (Dozat, 2015).
 
-    Its momentum warms up: u_t = beta_1·(1 − 0.96^(0.004·t)/2). The exact formula is that of `rules_moments.nadam_update`.
+    Its momentum warms up: u_t = beta_1·(1 − 0.96^t/2). The exact formula is that of `rules_moments.nadam_update`.
 
     Args:
         learning_rate: Size of a step: a number, a schedule, or a function without arguments.

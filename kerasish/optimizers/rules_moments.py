@@ -79,9 +79,9 @@ def adamax_update(
 
 
 def nadam_momentum(step: Tensor, beta_1: float, dtype: str) -> Tensor:
-    """beta_1 · (1 − 0.96^(0.004·t) / 2): Nadam's momentum warms up."""
+    """beta_1 · (1 − 0.96^t / 2): Nadam's momentum warms up."""
     t = p.cast(step, dtype=dtype)
-    return p.multiply(p.subtract(1.0, p.multiply(p.power(0.96, p.multiply(t, 0.004)), 0.5)), beta_1)
+    return p.multiply(p.subtract(1.0, p.multiply(p.power(0.96, t), 0.5)), beta_1)
 
 
 @overridable

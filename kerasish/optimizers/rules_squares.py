@@ -176,7 +176,7 @@ def adafactor_update(
             rows[i] = _mixed(rows[i], _mean(q, ndim - 1), keep)
             columns[i] = _mixed(columns[i], _mean(q, ndim - 2), keep)
             row = p.divide(rows[i], _mean(rows[i], ndim - 2, keepdims=True))
-            spread = p.multiply(_with_axis(row, ndim - 1), _with_axis(columns[i], ndim - 2))
+            spread = vs[i] = p.multiply(_with_axis(row, ndim - 1), _with_axis(columns[i], ndim - 2))
         direction = p.multiply(grad, p.rsqrt(spread))
         limit = p.maximum(p.divide(_rms(direction), clip_threshold), 1.0)
         moved.append(p.subtract(param, p.multiply(direction, p.divide(size, limit))))

@@ -96,24 +96,31 @@ def check_override(engine: Any, case: Case) -> None:
 
 
 def run(engine: Any, function: Any, case: Case) -> list[np.ndarray]:
-    args = [tensor(engine, x) for x in case.args]
-    floating = [x for x in flat(args) if engine.is_tensor(x) and dtypes.is_float(engine.dtype_of(x))]
+    """Outputs of the compiled function, then the gradients of its float tensors."""
 
-    def call(*xs: Any) -> Any:
-        moved = iter(xs)
+    def flatly(args: list[Any]) -> list[Any]:
+        floating = [x for x in flat(args) if engine.is_tensor(x) and dtypes.is_float(engine.dtype_of(x))]
 
-        def put(x: Any) -> Any:
-            if isinstance(x, list):
-                return [put(y) for y in x]
-            return next(moved) if any(x is f for f in floating) else x
+        def call(*xs: Any) -> Any:
+            moved = iter(xs)
 
-        result = function(*(put(x) for x in args), **case.keywords)
-        return list(result) if isinstance(result, (list, tuple)) else [result]
+            def put(x: Any) -> Any:
+                if isinstance(x, list):
+                    return [put(y) for y in x]
+                return next(moved) if any(x is f for f in floating) else x
 
-    outputs = call(*floating)
-    results = [engine.to_numpy(y) for y in outputs]
-    if not (case.gradient and floating):
-        return results
-    values, _, pullback = engine.vjp(lambda *xs: (call(*xs), None), floating)
-    weights = [tensor(engine, array(np.cos(np.arange(y.size)).reshape(y.shape), dtypes.of_numpy(y.dtype))) for y in results]
-    return results + [engine.to_numpy(g) for g in pullback(weights) if g is not None]
+            result = function(*(put(x) for x in args), **case.keywords)
+            return list(result) if isinstance(result, (list, tuple)) else [result]
+
+        if not (case.gradient and floating):
+            return call(*floating)
+        outputs, _, pullback = engine.vjp(lambda *xs: (call(*xs), None), floating)
+        return [*outputs, *pullback([_weights(engine, y) for y in outputs])]
+
+    found = engine.compile(flatly)([tensor(engine, x) for x in case.args])
+    return [engine.to_numpy(x) for x in found if x is not None]
+
+
+def _weights(engine: Any, y: Any) -> Any:
+    shape = engine.shape_of(y)
+    return tensor(engine, array(np.cos(np.arange(np.prod(shape, dtype=int))).reshape(shape), engine.dtype_of(y)))

@@ -519,12 +519,19 @@ def like(x: Any, host: np.ndarray) -> Any:
 
 
 def check_gradient(engine: Any, case: Gradient) -> None:
-    """`vjp` equals the gradient by hand, or central differences along every input's elements."""
-    inputs = [tensor(engine, x) for x in case.inputs]
-    outputs, _, pullback = engine.vjp(lambda *xs: ([case.function(*xs)], None), inputs)
-    shape = engine.shape_of(outputs[0])
-    weights = np.ones(shape) if case.expected is not None else np.cos(np.arange(np.prod(shape, dtype=int))).reshape(shape)
-    found = pullback([tensor(engine, weights)])
+    """`vjp`, compiled, equals the gradient by hand, or central differences along every input's elements."""
+    weights = np.ones(())
+
+    def slopes(xs: list[Any]) -> list[Any]:
+        nonlocal weights
+        outputs, _, pullback = engine.vjp(lambda *ys: ([case.function(*ys)], None), xs)
+        shape = engine.shape_of(outputs[0])
+        weights = np.ones(shape)
+        if case.expected is None:
+            weights = np.cos(np.arange(weights.size)).reshape(shape)
+        return pullback([tensor(engine, weights)])
+
+    found = engine.compile(slopes)([tensor(engine, x) for x in case.inputs])
     expected = case.expected if case.expected is not None else differences(engine, case, weights)
     for x, g, e in zip(case.inputs, found, expected, strict=True):
         got = np.zeros(x.shape) if g is None else engine.to_numpy(g)

@@ -348,6 +348,17 @@ def test_a_step_through_torchs_compiler(engine):
     assert len(traces) == 2
 
 
+def test_what_cannot_be_compiled_runs_all_the_same(engine, x):
+    def pick(a):
+        positive = p.greater(total(a), 0.0)
+        return p.cond(positive, [a], true_fn=lambda v: [p.square(v)], false_fn=lambda v: [v])
+
+    compiled = engine.compile(pick, options={"jit": True})
+    with pytest.warns(RuntimeWarning, match="runs uncompiled"):
+        assert compiled(x)[0].tolist() == [4, 9]
+    assert compiled(p.negative(x))[0].tolist() == [-2, -3]
+
+
 # -- overrides ---------------------------------------------------------------------------------------------------------
 MODULES = """
     ops.activations ops.arithmetic ops.attention ops.comparison ops.indexing ops.linalg ops.losses ops.math

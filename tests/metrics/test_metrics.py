@@ -13,6 +13,7 @@ from keras.src import backend as keras_backend
 
 from kerasish import losses, metrics, ops
 from kerasish.core import context
+from kerasish.core.abstract import AbstractTensor
 from kerasish.core.errors import ArgumentError, ShapeError, UnknownNameError
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 
@@ -159,7 +160,7 @@ WHOLE_WEIGHTS = {"IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU", "BinaryIoU"}  #
 def weights(name, y_true):
     rng = np.random.default_rng(5)
     if name in WHOLE_WEIGHTS:
-        shape = y_true.shape if name in ("IoU", "MeanIoU", "BinaryIoU") else y_true.shape[:1]
+        shape = y_true.shape if name == "BinaryIoU" else y_true.shape[:1]
         return [rng.integers(0, 4, shape).astype("float32") for _ in range(2)]
     return [rng.uniform(size=B).astype("float32") for _ in range(2)]
 
@@ -327,7 +328,7 @@ def test_get(alias):
 
 def test_get_unknown():
     assert metrics.get(None) is None
-    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+    with pytest.raises(UnknownNameError, match="did you mean 'Accuracy'"):
         metrics.get("acuracy")
 
 
@@ -391,10 +392,7 @@ def test_variables_before_super_init():
 @pytest.mark.parametrize("name", ["AUC", "F1Score", "R2Score"])
 def test_shapes_are_inferred_without_values(name):
     metric = metrics.AUC(multi_label=True) if name == "AUC" else getattr(metrics, name)()
-    from kerasish.core.abstract import AbstractTensor
-
     with context.abstract_call():
         metric.update_state(AbstractTensor((None, 3), "float32"), AbstractTensor((None, 3), "float32"))
     assert metric.variables
-    metric.update_state(*batches("binary")[0]) if name == "AUC" and False else None
     assert all(not v.numpy().any() for v in metric.variables)

@@ -1,10 +1,11 @@
-"""One table of optimizers; `make(module)` builds the same one from `kerasish.optimizers` or `keras.optimizers`."""
+"""One table of optimizers, each built from `kerasish.optimizers` or `keras.optimizers`; and what Keras makes of it.
 
-import os
+Run as a program it writes Keras' answers to a file: Keras' NumPy engine, which runs all of them eagerly, cannot share
+a process with the Keras that other tests run on another engine.
+"""
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
-import functools
+import pickle
+import sys
 
 import numpy as np
 
@@ -72,7 +73,6 @@ def gradients(step):
     return [rng.normal(size=shape).astype("float32") * (1 + step % 3) for shape in SHAPES.values()]
 
 
-@functools.cache
 def keras_run(case):
     """What Keras makes of the case: (facts of its variables, config, values of all variables after each step)."""
     import keras
@@ -83,6 +83,57 @@ def keras_run(case):
     facts = [(v.name, tuple(v.shape), v.dtype) for v in optimizer.variables]
     history = []
     for step in range(STEPS):
-        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients(step)], variables)
-        history.append([keras.ops.convert_to_numpy(v.value) for v in [*variables, *optimizer.variables]])
+        optimizer.apply(gradients(step), variables)
+        history.append([np.array(v.value) for v in [*variables, *optimizer.variables]])
     return facts, keras.optimizers.serialize(optimizer), history
+
+
+SCHEDULES = {
+    "exponential": lambda s: s.ExponentialDecay(0.1, 7, 0.5),
+    "exponential_stairs": lambda s: s.ExponentialDecay(0.1, 7, 0.5, staircase=True),
+    "inverse_time": lambda s: s.InverseTimeDecay(0.1, 7, 0.5),
+    "inverse_time_stairs": lambda s: s.InverseTimeDecay(0.1, 7, 0.5, staircase=True),
+    "piecewise": lambda s: s.PiecewiseConstantDecay([3, 10], [1.0, 0.5, 0.1]),
+    "piecewise_float": lambda s: s.PiecewiseConstantDecay([2.5, 10.0], [1.0, 0.5, 0.1]),
+    "polynomial": lambda s: s.PolynomialDecay(0.1, 8, 0.01, power=2.0),
+    "polynomial_cycle": lambda s: s.PolynomialDecay(0.1, 8, 0.01, power=0.5, cycle=True),
+    "cosine": lambda s: s.CosineDecay(0.1, 8, alpha=0.1),
+    "cosine_warmup": lambda s: s.CosineDecay(0.01, 8, alpha=0.1, warmup_target=0.2, warmup_steps=5),
+    "cosine_no_steps": lambda s: s.CosineDecay(0.01, 8, warmup_target=0.2),
+    "restarts": lambda s: s.CosineDecayRestarts(0.1, 5),
+    "restarts_even": lambda s: s.CosineDecayRestarts(0.1, 5, t_mul=1.0, m_mul=0.5, alpha=0.1),
+    "restarts_growing": lambda s: s.CosineDecayRestarts(0.1, 4, t_mul=1.5, m_mul=0.9, alpha=0.1),
+}
+
+
+def keras_schedule(case):
+    """(config, rates at steps 0..29) of one of Keras' schedules."""
+    from keras.optimizers import schedules
+
+    schedule = SCHEDULES[case](schedules)
+    return schedules.serialize(schedule), [float(schedule(step)) for step in range(30)]
+
+
+def keras_signatures():
+    """Parameters of Keras' optimizers and schedules: class name -> [(name, default)]."""
+    import inspect
+
+    import keras
+
+    found = {}
+    for module in (keras.optimizers, keras.optimizers.schedules):
+        for name in dir(module):
+            if inspect.isclass(getattr(module, name)) and name != "LearningRateSchedule":
+                parameters = list(inspect.signature(getattr(module, name).__init__).parameters.values())[1:]
+                found[name] = [(p.name, None if p.default is p.empty else p.default) for p in parameters]
+    return found
+
+
+if __name__ == "__main__":
+    answers = {
+        "optimizers": {case: keras_run(case) for case in CASES},
+        "schedules": {case: keras_schedule(case) for case in SCHEDULES},
+        "signatures": keras_signatures(),
+    }
+    with open(sys.argv[1], "wb") as file:
+        pickle.dump(answers, file)
