@@ -48,10 +48,18 @@ def explain(
     )
 
 
-def primitive(rule: Callable[..., Any] | None = None, *, group: str | None = None) -> Callable[..., Any]:
-    """Declare a primitive by its shape rule."""
+def primitive(
+    rule: Callable[..., Any] | None = None, *, group: str | None = None, runs_user_code: bool = False
+) -> Callable[..., Any]:
+    """Declare a primitive by its shape rule.
+
+    Args:
+        rule: The declaration.
+        group: A group of primitives that an engine may lack as a whole.
+        runs_user_code: Whether it calls functions it is given; their exceptions then pass unchanged.
+    """
     if rule is None:
-        return functools.partial(primitive, group=group)
+        return functools.partial(primitive, group=group, runs_user_code=runs_user_code)
     name = rule.__name__
     RULES[name] = rule
     if group:
@@ -65,10 +73,13 @@ def primitive(rule: Callable[..., Any] | None = None, *, group: str | None = Non
         try:
             return engine.primitives[name](*args, **keywords)
         except Exception as error:
+            if runs_user_code:  # what a user's function raises is the user's to see
+                raise
             found = explain(name, engine, args, keywords, error)
             if found is error:
                 raise
             raise found from None
+
     call.rule = rule  # type: ignore[attr-defined]
     call.signature = inspect.signature(rule)  # type: ignore[attr-defined]
     return call

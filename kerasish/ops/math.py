@@ -530,9 +530,11 @@ def _erfinv(x: Tensor, /) -> Tensor:
     inner = p.subtract(p.sqrt(p.subtract(p.square(half), p.divide(log, a))), half)
     y = p.multiply(p.sign(z), p.sqrt(p.maximum(inner, 0.0)))
     for _ in range(3):
+        # Only the last step carries the gradient, 1 / erf'(y): that of the first guess is infinite at 0.
+        y = p.stop_gradient(y)
         slope = p.multiply(p.exp(p.negative(p.square(y))), 2.0 / _math.sqrt(_math.pi))
         y = p.subtract(y, p.divide(p.subtract(p.erf(y), z), slope))
-    ends = p.where(p.equal(p.abs(x), 1.0), p.multiply(x, _math.inf), _math.nan)
+    ends = p.where(p.equal(p.abs(x), 1.0), p.multiply(p.stop_gradient(x), _math.inf), _math.nan)
     return p.where(inside, y, ends)
 
 

@@ -24,7 +24,7 @@ def _agree(a: list[Any], b: list[Any], what: str) -> None:
         raise ShapeError(f"{what} must have the same structure, shapes and dtypes.", expected=a, received=b)
 
 
-@primitive
+@primitive(runs_user_code=True)
 def cond(pred: Any, operands: list[Any], /, *, true_fn: Fn, false_fn: Fn) -> Any:
     """true_fn(*operands) if the bool scalar `pred` holds, else false_fn(*operands); only one runs."""
     one, two = true_fn(*operands), false_fn(*operands)
@@ -32,7 +32,7 @@ def cond(pred: Any, operands: list[Any], /, *, true_fn: Fn, false_fn: Fn) -> Any
     return one
 
 
-@primitive
+@primitive(runs_user_code=True)
 def while_loop(state: list[Any], /, *, cond_fn: Callable[..., Any], body_fn: Fn) -> Any:
     """Repeat state = body_fn(*state) while the bool scalar cond_fn(*state) holds. No reverse-mode gradient is promised."""
     after = body_fn(*state)
@@ -40,7 +40,7 @@ def while_loop(state: list[Any], /, *, cond_fn: Callable[..., Any], body_fn: Fn)
     return state
 
 
-@primitive
+@primitive(runs_user_code=True)
 def scan(init: list[Any], xs: list[Any], /, *, fn: Callable[..., Any], length: int, reverse: bool) -> Any:
     """carry, ys: fn(carry, x_t) -> (carry, y_t) over axis 0 of xs (lists of tensors); ys are stacked along axis 0."""
     carry, ys = fn(list(init), [AbstractTensor(x.shape[1:], x.dtype) for x in xs])
