@@ -20,12 +20,14 @@ WIDE = frozenset({"int64", "uint64", "float64"})
 
 def is_wide(x: Any) -> bool:
     """Whether `x` is a tensor of a 64-bit dtype."""
-    return x.dtype.itemsize == 8  # type: ignore[no-any-return]
+    return x.dtype.itemsize == 8
 
 
 def any_wide(tree: Any) -> bool:
     """Whether any tensor of a tree has a 64-bit dtype."""
-    return any(getattr(getattr(x, "dtype", None), "itemsize", 0) == 8 for x in jax.tree_util.tree_leaves(tree))
+    return any(
+        getattr(getattr(x, "dtype", None), "itemsize", 0) == 8 for x in jax.tree_util.tree_leaves(tree)
+    )
 
 
 def run(wide: bool, function: Function, *args: Any, **keywords: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
+
 from kerasish_jax.calls import any_wide, run
 
-Array = jax.Array
 Fn = Callable[..., Any]
 
 
@@ -32,7 +32,7 @@ def _cond(pred: Array, operands: list[Array], /, *, true_fn: Fn, false_fn: Fn) -
     if known is not None:
         return list((true_fn if known else false_fn)(*operands))
     one, two = (lambda *xs: list(true_fn(*xs))), (lambda *xs: list(false_fn(*xs)))
-    return run(any_wide(operands), lax.cond, pred, one, two, *operands)  # type: ignore[no-any-return]
+    return run(any_wide(operands), lax.cond, pred, one, two, *operands)
 
 
 def _while_loop(state: list[Array], /, *, cond_fn: Fn, body_fn: Fn) -> list[Array]:
@@ -43,9 +43,7 @@ def _while_loop(state: list[Array], /, *, cond_fn: Fn, body_fn: Fn) -> list[Arra
         known = _holds(cond_fn(*now))
     if known is not None:
         return now
-    return run(  # type: ignore[no-any-return]
-        any_wide(state), lax.while_loop, lambda s: cond_fn(*s), lambda s: list(body_fn(*s)), now
-    )
+    return run(any_wide(state), lax.while_loop, lambda s: cond_fn(*s), lambda s: list(body_fn(*s)), now)
 
 
 def _scan(
@@ -57,9 +55,7 @@ def _scan(
 
     if length and not _staging():
         return _unrolled(step, list(init), xs, length, reverse)
-    return run(  # type: ignore[no-any-return]
-        any_wide([init, xs]), lax.scan, step, list(init), list(xs), length, reverse
-    )
+    return run(any_wide([init, xs]), lax.scan, step, list(init), list(xs), length, reverse)
 
 
 def _unrolled(step: Fn, carry: list[Array], xs: list[Array], length: int, reverse: bool) -> Any:

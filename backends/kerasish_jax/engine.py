@@ -9,16 +9,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.core import Tracer
-from kerasish_jax.calls import WIDE, any_wide, is_wide, run
-from kerasish_jax.fast import OVERRIDES
-from kerasish_jax.primitives import PRIMITIVES, device_named
 
 from kerasish.core import dtypes
 from kerasish.core.contract import Engine
 from kerasish.core.registry import TABLE
+from kerasish_jax.calls import WIDE, any_wide, is_wide, run
+from kerasish_jax.fast import OVERRIDES
+from kerasish_jax.primitives import PRIMITIVES, device_named
 
-Array = jax.Array
 _NAMES = {dtypes.to_numpy(name): name for name in dtypes.ALL}
 
 
@@ -40,7 +40,7 @@ class JaxEngine(Engine):
     def asarray(self, value: np.ndarray, *, dtype: str, device: str | None) -> Array:
         # A copy: jax would share the memory of some NumPy arrays, which their owner may change.
         host = np.asarray(value, dtypes.to_numpy(dtype))
-        return run(dtype in WIDE, jnp.array, host, device=device_named(device))  # type: ignore[no-any-return]
+        return run(dtype in WIDE, jnp.array, host, device=device_named(device))
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x)
@@ -67,7 +67,7 @@ class JaxEngine(Engine):
         return _device_name(held)
 
     def to_device(self, x: Array, device: str) -> Array:
-        return run(is_wide(x), jax.device_put, x, device_named(device))  # type: ignore[no-any-return]
+        return run(is_wide(x), jax.device_put, x, device_named(device))
 
     def synchronize(self, tensors: Sequence[Array] = ()) -> None:
         if not tensors:
@@ -98,19 +98,33 @@ class JaxEngine(Engine):
         value, back, aux = run(any_wide(inputs), jax.vjp, split.call, *split.floats, has_aux=True)
         gradients = run(any_wide(inputs), lambda: back(jnp.ones((), value.dtype)))
         spread = split.spread(list(gradients))
-        return value, aux, [run(is_wide(x), jnp.zeros_like, x) if g is None else g for g, x in zip(spread, inputs, strict=True)]
+        return (
+            value,
+            aux,
+            [
+                run(is_wide(x), jnp.zeros_like, x) if g is None else g
+                for g, x in zip(spread, inputs, strict=True)
+            ],
+        )
 
     def jvp(self, fn: Any, inputs: list[Array], tangents: list[Array]) -> tuple[list[Array], list[Array]]:
         split = _Differentiable(lambda *xs: (fn(*xs), None), inputs)
         moving = [t for t, x in zip(tangents, inputs, strict=True) if _is_float(x)]
         outputs, moved = run(
-            any_wide(inputs), jax.jvp, lambda *xs: list(split.call(*xs)[0]), tuple(split.floats), tuple(moving)
+            any_wide(inputs),
+            jax.jvp,
+            lambda *xs: list(split.call(*xs)[0]),
+            tuple(split.floats),
+            tuple(moving),
         )
-        zeros = [run(is_wide(y), jnp.zeros_like, y) if not _is_float(y) else t for y, t in zip(outputs, moved, strict=True)]
+        zeros = [
+            run(is_wide(y), jnp.zeros_like, y) if not _is_float(y) else t
+            for y, t in zip(outputs, moved, strict=True)
+        ]
         return list(outputs), zeros
 
     def custom_gradient(self, fn: Any, inputs: list[Array]) -> list[Array]:
-        return run(any_wide(inputs), _custom_gradient, fn, inputs)  # type: ignore[no-any-return]
+        return run(any_wide(inputs), _custom_gradient, fn, inputs)
 
     def compile(
         self, fn: Any, *, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None
@@ -185,7 +199,10 @@ def _custom_gradient(fn: Callable[..., Any], inputs: list[Array]) -> list[Array]
         return results[:split], results[split:]
 
     def backward(residuals: Any, cotangents: Any) -> tuple[None, list[Array]]:
-        given = [jnp.zeros(ct.shape, v.aval.dtype) if ct.dtype == jax.dtypes.float0 else ct for ct, v in zip(cotangents, back.invars, strict=True)]
+        given = [
+            jnp.zeros(ct.shape, v.aval.dtype) if ct.dtype == jax.dtypes.float0 else ct
+            for ct, v in zip(cotangents, back.invars, strict=True)
+        ]
         gradients = jax.core.eval_jaxpr(back, residuals, *given)
         return None, [g if _is_float(x) else None for g, x in zip(gradients, inputs, strict=True)]
 

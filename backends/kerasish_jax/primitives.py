@@ -7,15 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+
+from kerasish.core import dtypes
+from kerasish.core.registry import current_device
 from kerasish_jax.calls import SCALARS, WIDE, Function, binary, first, listed, operand, run
 from kerasish_jax.control import CONTROL
 from kerasish_jax.windows import WINDOWS
 
-from kerasish.core import dtypes
-from kerasish.core.registry import current_device
-
-Array = jax.Array
 Axes = tuple[int, ...]
 HALVES = ("float16", "bfloat16")
 
@@ -91,14 +90,15 @@ def _general_power(x1: Any, x2: Any) -> Array:
     return jnp.where(x2 < 0, inverse, jnp.power(x1, jnp.maximum(x2, 0)))
 
 
+_SMALL_POWERS = frozenset(range(-8, 9))
 _power_of_tensors = binary(_general_power)
 _integer_power = first(lambda x, *, exponent: lax.integer_pow(x, exponent), "exponent")
 
 
 def _power(x1: Any, x2: Any, /) -> Array:
     # A small integral exponent is a few products, with a gradient that is right for every base.
-    if x2.__class__ in SCALARS and x2 == (n := int(x2)) and -8 <= n <= 8 and (n >= 0 or not _integer(x1)):
-        return _integer_power(x1, exponent=n)
+    if x2.__class__ in SCALARS and x2 in _SMALL_POWERS and (x2 >= 0 or not _integer(x1)):
+        return _integer_power(x1, exponent=int(x2))
     return _power_of_tensors(x1, x2)
 
 
@@ -240,8 +240,7 @@ def _matmul(x1: Array, x2: Array) -> Array:
 
 
 def _einsum(*operands: Array, subscripts: str) -> Array:
-    left, right = subscripts.split("->")
-    terms = left.split(",")
+    terms = subscripts.split("->")[0].split(",")
     sizes: dict[str, int] = {}
     for term, x in zip(terms, operands, strict=True):
         for letter, size in zip(term, x.shape, strict=True):
@@ -314,7 +313,7 @@ def _random(function: Function) -> Function:
     return call
 
 
-UNARY = {
+UNARY: dict[str, Function] = {
     "negative": jnp.negative, "abs": _abs, "sign": jnp.sign, "square": lambda x: x * x, "exp": jnp.exp,
     "expm1": jnp.expm1, "log": jnp.log, "log1p": jnp.log1p, "sqrt": jnp.sqrt, "rsqrt": lax.rsqrt, "sin": jnp.sin,
     "cos": jnp.cos, "tan": jnp.tan, "arcsin": jnp.arcsin, "arccos": jnp.arccos, "arctan": jnp.arctan,
@@ -323,7 +322,7 @@ UNARY = {
     "trunc": jnp.trunc, "round": jnp.round, "isfinite": jnp.isfinite, "isnan": jnp.isnan, "isinf": jnp.isinf,
     "logical_not": jnp.logical_not, "bitwise_not": jnp.bitwise_not,
 }  # fmt: skip
-BINARY = {
+BINARY: dict[str, Function] = {
     "add": jnp.add, "subtract": jnp.subtract, "multiply": jnp.multiply, "divide": jnp.divide,
     "floor_divide": _floor_divide, "remainder": _remainder, "maximum": jnp.maximum, "minimum": jnp.minimum,
     "arctan2": jnp.arctan2, "equal": jnp.equal, "not_equal": jnp.not_equal, "less": jnp.less,

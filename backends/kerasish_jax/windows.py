@@ -6,13 +6,12 @@ import itertools
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+
 from kerasish_jax.calls import first
 
-Array = jax.Array
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
@@ -87,14 +86,16 @@ def _max_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
         return lax.reduce_window(x, lowest, lax.max, _around(window), _around(strides), padding)
     # On the CPU, XLA's gradient of reduce_window(max) takes 20 times as long as that of these slices.
     x = lax.pad(x, lowest, [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)])
-    counts = [(size - k) // stride + 1 for size, k, stride in zip(x.shape[1:-1], window, strides, strict=True)]
+    counts = [
+        (size - k) // stride + 1 for size, k, stride in zip(x.shape[1:-1], window, strides, strict=True)
+    ]
     if min(counts) <= 0:
         return jnp.zeros((x.shape[0], *(max(n, 0) for n in counts), x.shape[-1]), x.dtype)
     best: Any = None
     for offset in itertools.product(*map(range, window)):
         stops = [o + (n - 1) * s + 1 for o, n, s in zip(offset, counts, strides, strict=True)]
         part = lax.slice(x, (0, *offset, 0), (x.shape[0], *stops, x.shape[-1]), _around(strides))
-        best = part if best is None else jnp.where((part > best) | (part != part), part, best)  # noqa: PLR0124
+        best = part if best is None else jnp.where((part > best) | (part != part), part, best)
     return best
 
 
@@ -114,7 +115,9 @@ def _avg_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
 def _counts(spatial: Ints, window: Ints, strides: Ints, pads: Pads) -> np.ndarray:
     """How many elements that are not padding each window holds; broadcasts against (N, *T, C)."""
     result = np.ones((1,) * (len(window) + 2))
-    for axis, (size, k, stride, (before, after)) in enumerate(zip(spatial, window, strides, pads, strict=True)):
+    for axis, (size, k, stride, (before, after)) in enumerate(
+        zip(spatial, window, strides, pads, strict=True)
+    ):
         if before or after:
             starts = np.arange(0, size + before + after - k + 1, stride) - before
             count = np.minimum(starts + k, size) - np.maximum(starts, 0)

@@ -58,6 +58,9 @@ class NativeEngine(Engine):
     def asarray(self, value: np.ndarray, *, dtype: str, device: str | None) -> np.ndarray:
         return np.array(value, dtypes.to_numpy(dtype))
 
+    def feed(self, value: np.ndarray) -> np.ndarray:
+        return value
+
     def to_numpy(self, x: Any) -> np.ndarray:
         return np.asarray(bottom(x))
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow import Tensor
+
 from kerasish_tensorflow import taping
 from kerasish_tensorflow.tracing import tracing_for
 
-Tensor = tf.Tensor
 _EAGER = type(tf.constant(0))
 
 
@@ -79,7 +80,7 @@ class Compiled:
         if program is None:
             program = self.programs[key] = self._trace(outline, leaves)
         concrete, run, captured, result, specs = program
-        outputs = (concrete(*leaves) if taping.active() else run(*leaves, *captured)) or ()
+        outputs = list((concrete(*leaves) if taping.active() else run(*leaves, *captured)) or ())
         if self.keeps_state:
             self.last = (outputs, specs)
         return rebuild(result, iter(outputs))
@@ -107,4 +108,6 @@ class Compiled:
         function = tf.function(flat, autograph=False, jit_compile=self.jit or None)
         concrete = function.get_concrete_function(*(tf.TensorSpec(x.shape, x.dtype) for x in leaves))
         specs = tuple(_spec(y) for y in concrete.outputs)
-        return _Program(concrete, concrete.inference_fn.call_flat, list(concrete.captured_inputs), result, specs)
+        return _Program(
+            concrete, concrete.inference_fn.call_flat, list(concrete.captured_inputs), result, specs
+        )

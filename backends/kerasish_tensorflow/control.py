@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import Tensor
 
-Tensor = tf.Tensor
 Fn = Callable[..., Any]
 
 
@@ -64,7 +64,9 @@ def _row_specs(carry: list[Tensor], xs: list[Tensor], samples: list[Any], fn: Fn
     return [(y.shape, y.dtype) for y in outputs]
 
 
-def _looped(carry: list[Tensor], xs: list[Tensor], specs: list[Any], fn: Fn, length: int, reverse: bool) -> Any:
+def _looped(
+    carry: list[Tensor], xs: list[Tensor], specs: list[Any], fn: Fn, length: int, reverse: bool
+) -> Any:
     reads = [tf.TensorArray(x.dtype, length, element_shape=x.shape[1:]).unstack(x) for x in xs]
     writes = [tf.TensorArray(dtype, length, element_shape=shape) for shape, dtype in specs]
 
@@ -78,7 +80,8 @@ def _looped(carry: list[Tensor], xs: list[Tensor], specs: list[Any], fn: Fn, len
         lambda step, *_: step < length, body, (tf.constant(0), carry, writes), maximum_iterations=length
     )
     stacked = [
-        tf.ensure_shape(array.stack(), (length, *shape)) for array, (shape, _) in zip(writes, specs, strict=True)
+        tf.ensure_shape(array.stack(), (length, *shape))
+        for array, (shape, _) in zip(writes, specs, strict=True)
     ]
     return list(carry), stacked
 

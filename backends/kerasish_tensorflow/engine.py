@@ -12,15 +12,18 @@ from kerasish.core import dtypes
 from kerasish.core.contract import Engine
 from kerasish.core.registry import TABLE
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before the import: C++ start-up notes are not for every user
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "2"
+)  # before the import: C++ start-up notes are not for every user
 
-import tensorflow as tf  # noqa: E402
-from kerasish_tensorflow import placement, taping  # noqa: E402
-from kerasish_tensorflow.compiled import Compiled  # noqa: E402
-from kerasish_tensorflow.fast import OVERRIDES  # noqa: E402
-from kerasish_tensorflow.primitives import DTYPES, PRIMITIVES  # noqa: E402
+import tensorflow as tf
+from tensorflow import Tensor
 
-Tensor = tf.Tensor
+from kerasish_tensorflow import placement, taping
+from kerasish_tensorflow.compiled import Compiled
+from kerasish_tensorflow.fast import OVERRIDES
+from kerasish_tensorflow.primitives import DTYPES, PRIMITIVES
+
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import Tensor
+
 from kerasish_tensorflow.placement import ints
 
-Tensor = tf.Tensor
 Axes = tuple[int, ...]
 raw = tf.raw_ops
 _HALVES = frozenset({tf.float16, tf.bfloat16})

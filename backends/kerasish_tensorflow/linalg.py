@@ -6,11 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import Tensor
 
-Tensor = tf.Tensor
 raw = tf.raw_ops
 _HALVES = frozenset({tf.float16, tf.bfloat16})
-_NO_PRODUCT = {tf.uint8: tf.int32, tf.int8: tf.int32, tf.uint16: tf.int32, tf.int16: tf.int32, tf.uint32: tf.int64}
+_NO_PRODUCT = {
+    tf.uint8: tf.int32,
+    tf.int8: tf.int32,
+    tf.uint16: tf.int32,
+    tf.int16: tf.int32,
+    tf.uint32: tf.int64,
+}
 
 
 def _matmul(x1: Tensor, x2: Tensor, /) -> Tensor:

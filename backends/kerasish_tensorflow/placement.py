@@ -23,7 +23,9 @@ def placed(make: Callable[[], Any], device: str | None = None) -> Any:
 def device_names() -> list[str]:
     """All devices, accelerators first."""
     found = [d.name.split("physical_device:")[-1].lower() for d in tf.config.list_physical_devices()]
-    return sorted((name for name in found if name.startswith(("gpu:", "tpu:", "cpu:"))), key=lambda n: n[0] == "c")
+    return sorted(
+        (name for name in found if name.startswith(("gpu:", "tpu:", "cpu:"))), key=lambda n: n[0] == "c"
+    )
 
 
 def device_of(x: tf.Tensor) -> str:
@@ -39,7 +41,7 @@ def _eager_ints(values: tuple[int, ...]) -> tf.Tensor:
 
 
 def ints(values: tuple[int, ...]) -> Any:
-    """A shape or axes as an op takes them: from a tuple, an eager op would make a tensor again, for twice its own time."""
+    """A shape or axes as an op takes them: an eager op would make a tensor of a tuple each time."""
     if tf.executing_eagerly():
         return _eager_ints(tuple(values))
     return tf.constant(values, tf.int32, (len(values),))

@@ -1,4 +1,4 @@
-"""The primitives in tensorflow: raw ops (half the cost of `tf.*` when called eagerly), and bodies where they fall short.
+"""The primitives in tensorflow: raw ops (eagerly half the cost of `tf.*`), and bodies where they fall short.
 
 Many CPU kernels exist for some dtypes only; `via` runs an operation in a wider dtype and returns to the narrow one.
 """
@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow import Tensor
+
+from kerasish.core import dtypes
 from kerasish_tensorflow.control import CONTROL
 from kerasish_tensorflow.linalg import LINALG
 from kerasish_tensorflow.placement import ints, placed
 from kerasish_tensorflow.randomness import RANDOMNESS
 from kerasish_tensorflow.taping import active
+from kerasish_tensorflow.tracing import xla_active
 from kerasish_tensorflow.windows import WINDOWS
 
-from kerasish.core import dtypes
-
-Tensor = tf.Tensor
 Function = Callable[..., Any]
 Axes = tuple[int, ...]
 raw = tf.raw_ops
@@ -162,16 +163,18 @@ def _power(x1: Any, x2: Any, /) -> Tensor:
 def _erf(x: Tensor, /) -> Tensor:
     if x.dtype != tf.float64:
         return raw.Erf(x=x)
-    return tf.where(tf.abs(x) > 7, tf.sign(x), raw.Erf(x=tf.clip_by_value(x, -7, 7)))  # Eigen gives NaN at infinity
+    return tf.where(
+        tf.abs(x) > 7, tf.sign(x), raw.Erf(x=tf.clip_by_value(x, -7, 7))
+    )  # Eigen gives NaN at infinity
 
 
 def _extremum(function: Function) -> Function:
     """Maximum or minimum; gradients of equals are shared equally, where tensorflow gives all to the first."""
-    plain = _binary(function, UNSIGNED)
+    plain = _binary(lambda x, y: _spread_nan(function(x=x, y=y), x, y), UNSIGNED)
 
     @tf.custom_gradient
     def shared(x1: Tensor, x2: Tensor) -> Any:
-        y = function(x=x1, y=x2)
+        y = _spread_nan(function(x=x1, y=x2), x1, x2)
 
         def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
             half = tf.where(tf.equal(x1, x2), tf.constant(0.5, dy.dtype), tf.ones((), dy.dtype)) * dy
@@ -188,6 +191,14 @@ def _extremum(function: Function) -> Function:
         return shared(*(tf.constant(v, x.dtype) if v.__class__ in SCALARS else v for v in (x1, x2)))
 
     return call
+
+
+def _spread_nan(result: Tensor, *operands: Tensor) -> Tensor:
+    """NaN wherever an operand has one: XLA's maximum and minimum on the CPU drop it, tensorflow's own kernels do not."""
+    if xla_active() and result.dtype.is_floating:
+        for x in operands:
+            result = tf.where(tf.math.is_nan(x), tf.constant(np.nan, result.dtype), result)
+    return result
 
 
 def _fitted(g: Tensor, x: Tensor) -> Tensor:
@@ -302,7 +313,9 @@ def _scatter_update(x: Tensor, indices: Tensor, updates: Tensor, /) -> Tensor:
 def _scatter_max_floats(x: Tensor, indices: Tensor, updates: Tensor) -> Any:
     """tensorflow's own gradient gives each of several ties the whole; here they share it, as in `max`."""
     result = tf.tensor_scatter_nd_max(x, indices, updates)
-    result = tf.where(tf.math.is_nan(result), result, tf.tensor_scatter_nd_add(result, indices, updates - updates))
+    result = tf.where(
+        tf.math.is_nan(result), result, tf.tensor_scatter_nd_add(result, indices, updates - updates)
+    )
 
     def gradient(dy: Tensor) -> tuple[Tensor, None, Tensor]:
         mine = tf.cast(tf.equal(x, result), x.dtype)
@@ -393,7 +406,9 @@ def _top_k(x: Tensor, /, *, k: int) -> tuple[Tensor, Tensor]:
         clean = tf.stop_gradient(tf.where(nan, tf.constant(np.inf, wide.dtype), wide))
         size = x.shape[-1]
         order = tf.math.top_k(clean, size, sorted=True).indices
-        late = tf.argsort(tf.cast(~_take_along_axis(nan, order, axis=x.shape.rank - 1), tf.int32), -1, stable=True)
+        late = tf.argsort(
+            tf.cast(~_take_along_axis(nan, order, axis=x.shape.rank - 1), tf.int32), -1, stable=True
+        )
         indices = _take_along_axis(order, late, axis=x.shape.rank - 1)[..., :k]
     else:
         indices = tf.math.top_k(tf.cast(x, NARROW.get(x.dtype, x.dtype)), k, sorted=True).indices
@@ -450,7 +465,9 @@ PRIMITIVES: dict[str, Function] = {
     "take": _take,
     "take_along_axis": _take_along_axis,
     "gather_nd": _gather_nd,
-    "scatter_add": lambda x, indices, updates, /: raw.TensorScatterAdd(tensor=x, indices=indices, updates=updates),
+    "scatter_add": lambda x, indices, updates, /: raw.TensorScatterAdd(
+        tensor=x, indices=indices, updates=updates
+    ),
     "scatter_update": _scatter_update,
     "scatter_max": _scatter_max,
     "sum": _reduce(raw.Sum, {**HALF_FLOATS, **NARROW}),

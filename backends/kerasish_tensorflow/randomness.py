@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import Tensor
 
-Tensor = tf.Tensor
 raw = tf.raw_ops
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -22,7 +22,11 @@ def _word(value: int) -> Tensor:
 
 
 def _cipher(key: Tensor, counter: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    schedule = (key[0], key[1], tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(key[0], key[1]), _word(0x1BD11BDA)))
+    schedule = (
+        key[0],
+        key[1],
+        tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(key[0], key[1]), _word(0x1BD11BDA)),
+    )
     x0, x1 = counter + schedule[0], second + schedule[1]
     for group in range(5):
         for by in _ROTATIONS[group % 2]:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
+from tensorflow import Tensor
 
-Tensor = tf.Tensor
 _open = threading.local()
 
 
@@ -68,11 +68,16 @@ def value_and_grad(fn: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor
     return value, aux, [tf.zeros_like(x) if g is None else g for g, x in zip(gradients, inputs, strict=True)]
 
 
-def jvp(fn: Callable[..., Any], inputs: list[Tensor], tangents: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+def jvp(
+    fn: Callable[..., Any], inputs: list[Tensor], tangents: list[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs and directional derivatives: the pullback is linear, so its own pullback is the derivative forwards."""
     outputs, _, pullback = vjp(lambda *xs: (fn(*xs), None), inputs)
     probes = [tf.zeros_like(y) for y in outputs]
-    _, _, forward = vjp(lambda *cts: ([_or_zeros(g, x) for g, x in zip(pullback(list(cts)), inputs, strict=True)], None), probes)
+    _, _, forward = vjp(
+        lambda *cts: ([_or_zeros(g, x) for g, x in zip(pullback(list(cts)), inputs, strict=True)], None),
+        probes,
+    )
     moved = forward(tangents)
     return list(outputs), [_or_zeros(t, y) for t, y in zip(moved, outputs, strict=True)]
 

@@ -1,7 +1,7 @@
 """Convolution and pooling in tensorflow. 1D runs as 2D; what the CPU kernels lack is built from what they have.
 
-Dilated and grouped kernels have no gradient on tensorflow's CPU kernels: a dilated kernel becomes a larger one with zeros
-between its elements, groups are convolved one by one.
+Without oneDNN, tensorflow's CPU kernels have no gradient of dilated and of grouped convolutions: a dilated kernel
+becomes a larger one with zeros between its elements, groups are convolved one by one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow import Tensor
+
 from kerasish_tensorflow.tracing import xla_active
 
-Tensor = tf.Tensor
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 raw = tf.raw_ops
@@ -50,7 +51,10 @@ def _in_two_axes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if x.shape.rank != 3:
             return function(x, kernel, strides, spatial)
         flat = function(
-            tf.expand_dims(x, 1), tf.expand_dims(kernel, 0), (1, *strides), None if spatial is None else (1, *spatial)
+            tf.expand_dims(x, 1),
+            tf.expand_dims(kernel, 0),
+            (1, *strides),
+            None if spatial is None else (1, *spatial),
         )
         return tf.squeeze(flat, 1)
 
@@ -156,10 +160,7 @@ def _largest_of_slices(x: Tensor, window: Ints, strides: Ints) -> Tensor:
         stops = [o + (n - 1) * s + 1 for o, n, s in zip(offset, counts, strides, strict=True)]
         steps = zip(offset, stops, strides, strict=True)
         part = x[(slice(None), *(slice(a, b, c) for a, b, c in steps), slice(None))]
-        if best is None:
-            best = part
-        else:
-            best = tf.where((part > best) | (part != part), part, best)  # noqa: PLR0124
+        best = part if best is None else tf.where((part > best) | tf.math.is_nan(part), part, best)
     return best
 
 
@@ -167,7 +168,7 @@ def _max_pool(x: Tensor, /, *, window: Ints, strides: Ints, pads: Pads) -> Tenso
     lowest = -np.inf if x.dtype.is_floating else x.dtype.min
     if any(map(any, pads)):
         x = tf.pad(x, ((0, 0), *pads, (0, 0)), constant_values=tf.constant(lowest, x.dtype))
-    # XLA takes ten times as long for MaxPool's gradient as for that of slices; tensorflow's own kernels are the opposite.
+    # XLA takes ten times as long for MaxPool's gradient as for that of slices, tensorflow's own kernels a tenth.
     by_slices = xla_active() and math.prod(window) <= _SLICED_WINDOW
     return (_largest_of_slices if by_slices else _largest)(x, window, strides)
 
@@ -192,7 +193,9 @@ def _mean_pool(x: Tensor, window: Ints, strides: Ints) -> Tensor:
 def _counts(spatial: list[int], window: Ints, strides: Ints, pads: Pads) -> np.ndarray:
     """How many elements that are not padding each window holds; broadcasts against (N, *T, C)."""
     result = np.ones((1,) * (len(window) + 2))
-    for axis, (size, k, stride, (before, after)) in enumerate(zip(spatial, window, strides, pads, strict=True)):
+    for axis, (size, k, stride, (before, after)) in enumerate(
+        zip(spatial, window, strides, pads, strict=True)
+    ):
         starts = np.arange(0, size + before + after - k + 1, stride) - before
         count = np.minimum(starts + k, size) - np.maximum(starts, 0)
         result = result * count.reshape((-1,) + (1,) * (len(window) - axis))

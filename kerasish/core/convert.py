@@ -116,6 +116,8 @@ def to_tensor(x: Any, engine: Engine | None = None, dtype: str | None = None) ->
     value = getattr(x, "__kerasish_value__", None)
     if value is not None:
         x = value()
+    if isinstance(x, np.generic):
+        x = np.asarray(x)
     if engine.is_tensor(x):
         return x if dtype is None or engine.dtype_of(x) == dtype else _cast(x, dtype=dtype)
     owner = _owner(x)

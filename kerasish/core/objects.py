@@ -170,7 +170,7 @@ def keras_module(cls: type) -> str | None:
 
 def keras_tensor_config(tensor: Any, history: Any = None) -> dict[str, Any]:
     """A symbolic tensor in a config; `history` is (layer name, node index, tensor index)."""
-    config = {"shape": list(tensor.shape), "dtype": tensor.dtype, "keras_history": history and list(history)}
+    config = {"shape": tuple(tensor.shape), "dtype": tensor.dtype, "keras_history": history and list(history)}
     return {"class_name": "__keras_tensor__", "config": config}
 
 

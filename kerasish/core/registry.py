@@ -167,6 +167,9 @@ def current_device() -> str | None:
 def discover(kind: type, x: object) -> Engine | None:
     """Find which engine owns objects of type `kind`, and remember it."""
     owner = None
+    if issubclass(kind, np.generic):  # a NumPy scalar is host data, also where tensors are NumPy arrays
+        TABLE[kind] = None
+        return None
     for engine in list(_engines.values()):
         if engine.is_tensor(x):
             owner = engine

@@ -87,7 +87,7 @@ class Identity(Initializer):
         return ops.multiply(ops.eye(*sizes, dtype=dtype_name(dtype)), self.gain)
 
     def get_config(self) -> dict[str, Any]:
-        return {"gain": self.gain}
+        return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
 _WINDOWS: dict[str, Callable[[int], np.ndarray]] = {

@@ -6,19 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
-from kerasish.layers import activations, convolution, core, merging, normalization, pooling
-from kerasish.layers import preprocessing, regularization, reshaping
-from kerasish.layers.activations import *
-from kerasish.layers.convolution import *
-from kerasish.layers.core import *
+from kerasish.layers import (
+    activations,
+    convolution,
+    core,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    regularization,
+    reshaping,
+)
+from kerasish.layers.activations import *  # noqa: F403
+from kerasish.layers.convolution import *  # noqa: F403
+from kerasish.layers.core import *  # noqa: F403
 from kerasish.layers.input_spec import InputSpec
 from kerasish.layers.layer import Layer
-from kerasish.layers.merging import *
-from kerasish.layers.normalization import *
-from kerasish.layers.pooling import *
-from kerasish.layers.preprocessing import *
-from kerasish.layers.regularization import *
-from kerasish.layers.reshaping import *
+from kerasish.layers.merging import *  # noqa: F403
+from kerasish.layers.normalization import *  # noqa: F403
+from kerasish.layers.pooling import *  # noqa: F403
+from kerasish.layers.preprocessing import *  # noqa: F403
+from kerasish.layers.regularization import *  # noqa: F403
+from kerasish.layers.reshaping import *  # noqa: F403
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

@@ -34,9 +34,7 @@ def signature_of(function: Any) -> Signature:
     """Analyse `call`, given as a plain function."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     names = tuple(p.name for p in parameters)
-    positional = tuple(
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    )
+    positional = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     mask_of = tuple((n, f"{n}_mask") for n in names if f"{n}_mask" in names)
     return Signature(names, positional, "training" in names or takes_any, "mask" in names, mask_of)

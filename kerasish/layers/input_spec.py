@@ -74,7 +74,9 @@ class InputSpec:
                 hint=_rank_hint(rank, self.ndim or self.min_ndim or 0),
             )
         if self.dtype is not None and dtype_of(x) != self.dtype:
-            raise DTypeError("The input has the wrong dtype.", where=where, expected=self.dtype, received=dtype_of(x))
+            raise DTypeError(
+                "The input has the wrong dtype.", where=where, expected=self.dtype, received=dtype_of(x)
+            )
         if self.shape is not None and self.allow_last_axis_squeeze and rank == len(self.shape) + 1:
             shape = shape[:-1]
         for axis, size in self._sizes:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from kerasish import constraints, initializers, regularizers
+from kerasish import constraints, initializers, ops, regularizers
 from kerasish.core import dtype_policy as policies
 from kerasish.core import dtypes, naming, shapes, trees
 from kerasish.core.abstract import AbstractTensor
-from kerasish.core.context import _CALL, CallContext, abstract_call, bind, engine_outside
+from kerasish.core.context import _CALL, CallContext, abstract_call, bind
 from kerasish.core.contract import Engine
+from kerasish.core.convert import shape_of
 from kerasish.core.errors import ArgumentError, GraphError, KerasishError, NotBuiltError, ShapeError
 from kerasish.core.registry import _scoped, current_engine
 from kerasish.core.symbolic import Node, SymbolicTensor, has_symbolic, lift, lower
 from kerasish.core.variable import Variable
 from kerasish.layers import calling
+from kerasish.layers.building import shape_from_config, symbolic_of_shape, wrap_build
 from kerasish.layers.input_spec import check_inputs
 from kerasish.layers.ownership import Owner
 
@@ -68,7 +66,9 @@ class Layer(Owner):
         if given is None and "input_dim" in kwargs:
             given = (None, kwargs.pop("input_dim"))
         if kwargs:
-            accepted = [n for n in inspect.signature(type(self).__init__).parameters if n not in ("self", "kwargs")]
+            accepted = [
+                n for n in inspect.signature(type(self).__init__).parameters if n not in ("self", "kwargs")
+            ]
             raise ArgumentError(
                 f"Unknown argument {next(iter(kwargs))!r}.",
                 where=type(self).__name__,
@@ -78,7 +78,9 @@ class Layer(Owner):
         self._auto_named = name is None
         self._name = name or naming.to_snake_case(type(self).__name__)
         if not isinstance(self._name, str):
-            raise ArgumentError("A layer's name must be a string.", where=type(self).__name__, received=repr(name))
+            raise ArgumentError(
+                "A layer's name must be a string.", where=type(self).__name__, received=repr(name)
+            )
         self._path: str | None = None
         self._serial = naming.next_serial()
         self._trainable = bool(trainable)
@@ -97,7 +99,7 @@ class Layer(Owner):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _wrap_build(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = wrap_build(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def _on_sublayer(self, layer: Any) -> None:
         if layer.__dict__.get("_auto_named") and not layer.__dict__.get("_name_settled"):
@@ -249,39 +251,28 @@ class Layer(Owner):
             calling.keep_masks(context, outputs)
         return outputs
 
-    def _run(self, context: CallContext, engine: Engine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _run(
+        self, context: CallContext, engine: Engine, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         cast_to = self._cast_to if self.autocast else None
+        raw = args
         if args:
-            raw = args
             args = calling.prepare_all(args, engine, cast_to)
-            if context.masks:
-                _carry_masks(context, raw, args)
         if kwargs:
             kwargs = calling.prepare_named(kwargs, engine, cast_to)
-        first = args[0] if args else next(iter(kwargs.values()), None)
-        if self.input_spec is not None:
-            check_inputs(self.input_spec, first)
-        if not self.built:
-            self._build_within(context, args, kwargs)
-            if self.input_spec is not None:
-                check_inputs(self.input_spec, first)
-        training = kwargs.get("training")
-        saved = context.training, context.autocast
-        if training is None:
-            training = context.training
-        context.training = training
-        context.autocast = cast_to if cast_to != self._variable_dtype else None
-        if not self._signature.training:
-            kwargs.pop("training", None)
-        elif training is not None and "training" in self._signature.names:
-            kwargs["training"] = training
         if context.masks:
+            _carry_masks(context, raw, args)
             self._fill_masks(context, args, kwargs)
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        self._make_ready(context, first, args, kwargs)
+        saved = context.training, context.autocast
+        context.training = self._training(context, kwargs)
+        context.autocast = cast_to if cast_to != self._variable_dtype else None
         context.path.append(self._name)
         try:
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
-                self._regularize_activity(context, outputs)
+                self._regularize_activity(outputs)
         finally:
             context.path.pop()
             context.training, context.autocast = saved
@@ -289,6 +280,31 @@ class Layer(Owner):
             self._pass_masks(context, first, outputs, kwargs.get("mask"))
         self.__dict__["_called"] = True
         return outputs
+
+    def _make_ready(
+        self, context: CallContext, first: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Check the first argument; build what is not built."""
+        if self.input_spec is not None:
+            check_inputs(self.input_spec, first)
+        if self.built:
+            return
+        if self._path is None and context.path:
+            object.__setattr__(self, "_path", "/".join((*context.path, self._name)))
+        self._build_for(args, kwargs)
+        if self.input_spec is not None:
+            check_inputs(self.input_spec, first)
+
+    def _training(self, context: CallContext, kwargs: dict[str, Any]) -> bool | None:
+        """The training flag: the caller's, else that of the surrounding call. Told to `call` if it asks."""
+        training = kwargs.get("training")
+        if training is None:
+            training = context.training
+        if not self._signature.training:
+            kwargs.pop("training", None)
+        elif training is not None and "training" in self._signature.names:
+            kwargs["training"] = training
+        return training
 
     def _fill_masks(self, context: CallContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         signature = self._signature
@@ -318,11 +334,10 @@ class Layer(Owner):
         """The mask of the output; by default that of the input."""
         return previous_mask
 
-    def _regularize_activity(self, context: CallContext, outputs: Any) -> None:
+    def _regularize_activity(self, outputs: Any) -> None:
         for output in trees.flatten(outputs):
-            penalty = self.activity_regularizer(output)
-            batch = calling.shape_of(output)[0] if calling.shape_of(output) else 1
-            self.add_loss(penalty / float(batch))
+            shape = shape_of(output)
+            self.add_loss(ops.divide(self.activity_regularizer(output), float(shape[0]) if shape else 1.0))
 
     # -- symbolic calls --------------------------------------------------------------------------------------------
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -354,13 +369,16 @@ class Layer(Owner):
         """Symbolic outputs for symbolic inputs, without recording a node."""
         outputs = self._infer(args, kwargs)
         return trees.map_structure(
-            lambda x: SymbolicTensor(shapes.opened(x.shape), x.dtype) if isinstance(x, AbstractTensor) else x, outputs
+            lambda x: SymbolicTensor(shapes.opened(x.shape), x.dtype) if isinstance(x, AbstractTensor) else x,
+            outputs,
         )
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shape (None where unknown) of the output for an input shape (or a tree of shapes)."""
-        specs = [_symbolic_of_shape(a, self.compute_dtype) for a in args]
-        named = {k.removesuffix("_shape"): _symbolic_of_shape(v, self.compute_dtype) for k, v in kwargs.items()}
+        specs = [symbolic_of_shape(a, self.compute_dtype) for a in args]
+        named = {
+            k.removesuffix("_shape"): symbolic_of_shape(v, self.compute_dtype) for k, v in kwargs.items()
+        }
         if "input" in named and "input" not in self._signature.names:
             specs.append(named.pop("input"))
         return trees.map_structure(lambda x: x.shape, Layer.compute_output_spec(self, *specs, **named))
@@ -385,11 +403,6 @@ class Layer(Owner):
         return self._nodes_io
 
     # -- building --------------------------------------------------------------------------------------------------
-    def _build_within(self, context: CallContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._path is None and context.path:
-            object.__setattr__(self, "_path", "/".join((*context.path, self._name)))
-        self._build_for(args, kwargs)
-
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         names = calling.build_parameters(inspect.unwrap(type(self).build))
         values = dict(zip(self._signature.positional, args, strict=False)) | kwargs
@@ -414,9 +427,9 @@ class Layer(Owner):
         if not config:
             return
         if "input_shape" in config:
-            self.build(_shape_from_config(config["input_shape"]))
+            self.build(shape_from_config(config["input_shape"]))
         elif "shapes_dict" in config:
-            self.build(**{k: _shape_from_config(v) for k, v in config["shapes_dict"].items()})
+            self.build(**{k: shape_from_config(v) for k, v in config["shapes_dict"].items()})
         self.built = True
 
     # -- losses ----------------------------------------------------------------------------------------------------
@@ -505,7 +518,8 @@ class Layer(Owner):
             return cls(**config)
         except TypeError as error:
             raise ArgumentError(
-                f"The constructor of {cls.__name__} does not take its own config: {error}", hint="define get_config"
+                f"The constructor of {cls.__name__} does not take its own config: {error}",
+                hint="define get_config",
             ) from None
 
     def __repr__(self) -> str:
@@ -513,34 +527,6 @@ class Layer(Owner):
 
 
 _NESTED = (list, tuple, dict)
-
-
-def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
-    """Let `build` run outside of the abstract call that needs it, remember its shapes, and mark the layer as built."""
-
-    @functools.wraps(build)
-    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
-        depth = self.__dict__.get("_build_depth", 0)
-        engine_token, call_token = _scoped.set(engine_outside()), _CALL.set(None)
-        object.__setattr__(self, "_build_depth", depth + 1)
-        try:
-            build(self, *args, **kwargs)
-        except KerasishError as error:
-            raise error.at(self.where) from None
-        finally:
-            object.__setattr__(self, "_build_depth", depth)
-            _CALL.reset(call_token)
-            _scoped.reset(engine_token)
-        self.built = True
-        if depth == 0:
-            names = calling.build_parameters(build)
-            shapes_dict = {**dict(zip(names, args, strict=False)), **kwargs}
-            single = len(shapes_dict) == 1 and next(iter(shapes_dict)) in ("input_shape", names[0] if names else "")
-            self._build_shapes = (
-                {"input_shape": next(iter(shapes_dict.values()))} if single else {"shapes_dict": shapes_dict}
-            )
-
-    return wrapped
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -560,7 +546,12 @@ def _no_init(layer: Layer) -> NotBuiltError:
 
 
 def _policy_config(policy: Any) -> dict[str, Any]:
-    return {"module": "keras", "class_name": "DTypePolicy", "config": policy.get_config(), "registered_name": None}
+    return {
+        "module": "keras",
+        "class_name": "DTypePolicy",
+        "config": policy.get_config(),
+        "registered_name": None,
+    }
 
 
 def _place(layer: Any, path: str) -> None:
@@ -578,25 +569,3 @@ def _carry_masks(context: CallContext, before: tuple[Any, ...], after: tuple[Any
             mask = context.get_mask(old)
             if mask is not None:
                 context.set_mask(new, mask)
-
-
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(s is None or isinstance(s, (int, np.integer)) for s in value)
-
-
-def _symbolic_of_shape(shape: Any, dtype: str) -> Any:
-    if _is_shape(shape):
-        return SymbolicTensor(shape, dtype)
-    if isinstance(shape, dict):
-        return {k: _symbolic_of_shape(v, dtype) for k, v in shape.items()}
-    if isinstance(shape, (list, tuple)):
-        return type(shape)(_symbolic_of_shape(v, dtype) for v in shape)
-    return shape
-
-
-def _shape_from_config(shape: Any) -> Any:
-    if _is_shape(shape):
-        return tuple(shape)
-    if isinstance(shape, dict):
-        return {k: _shape_from_config(v) for k, v in shape.items()}
-    return [_shape_from_config(v) for v in shape] if isinstance(shape, (list, tuple)) else shape

@@ -57,7 +57,9 @@ def positive(layer: Any, **arguments: Any) -> None:
     for name, value in arguments.items():
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
             raise ArgumentError(
-                f"`{name}` must be a positive integer.", where=type(layer).__name__, received=f"{name}={value!r}"
+                f"`{name}` must be a positive integer.",
+                where=type(layer).__name__,
+                received=f"{name}={value!r}",
             )
 
 
@@ -78,7 +80,10 @@ def one_of(layer: Any, accepted: Sequence[str], **arguments: Any) -> None:
     for name, value in arguments.items():
         if value not in accepted:
             raise ArgumentError(
-                f"Unknown `{name}`.", where=type(layer).__name__, expected=f"one of {tuple(accepted)}", received=value
+                f"Unknown `{name}`.",
+                where=type(layer).__name__,
+                expected=f"one of {tuple(accepted)}",
+                received=value,
             )
 
 
@@ -90,7 +95,9 @@ def sizes(layer: Any, rank: int, *, minimum: int = 1, **arguments: Any) -> tuple
     """
     ((name, value),) = arguments.items()
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
-    if len(values) != rank or any(isinstance(v, bool) or not hasattr(v, "__index__") or v < minimum for v in values):
+    if len(values) != rank or any(
+        isinstance(v, bool) or not hasattr(v, "__index__") or v < minimum for v in values
+    ):
         raise ArgumentError(
             f"`{name}` must be an integer of at least {minimum}, or {rank} of them.",
             where=type(layer).__name__,

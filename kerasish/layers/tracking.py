@@ -163,7 +163,10 @@ class Trackable:
         for leaf in _leaves(old):
             register = _register_of(leaf)
             if register is None or any(
-                leaf is other for n, v in self.__dict__.items() if n not in self._untracked for other in _leaves(v)
+                leaf is other
+                for n, v in self.__dict__.items()
+                if n not in self._untracked
+                for other in _leaves(v)
             ):
                 continue
             items = self.__dict__[register]

@@ -17,6 +17,7 @@ from kerasish.core.shapes import axis_index
 from kerasish.ops.arguments import host_int, host_number, known_sizes
 from kerasish.ops.fastpath import counting, dtype_or_floatx, filled, floats, operand
 from kerasish.ops.math import i0
+from kerasish.ops.shaping import flat
 
 __all__ = [
     "arange",
@@ -333,7 +334,7 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Tensor]:
     for vector in tensors(*x):
         if len(shape_of(vector)) > 1:
             raise ShapeError("meshgrid takes vectors.", received=shape_of(vector))
-        vectors.append(p.reshape(vector, shape=(-1,)))
+        vectors.append(flat(vector))
     order = list(range(len(vectors)))
     if indexing == "xy" and len(order) > 1:
         order[:2] = 1, 0

@@ -131,13 +131,42 @@ def binary(name: str, kinds: str = "fiu", *, least_rank: int = 0) -> Callable[[F
     return decorate
 
 
+def choice(function: F) -> F:
+    """Make the public operation `where`: a bool tensor and branches of one dtype go straight to the primitive."""
+    general = op(function)
+
+    @functools.wraps(function)
+    def call(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+        cls = condition.__class__
+        engine = TABLE.get(cls)
+        if engine is None and cls is np.ndarray:
+            engine = host_in_force()
+        if engine is None or x1.__class__ is not cls or KINDS.get(condition.dtype) != "b":
+            return general(condition, x1, x2)
+        dtype = x1.dtype
+        if x2.__class__ is cls:
+            if KINDS.get(dtype) is None or dtype != x2.dtype:
+                return general(condition, x1, x2)
+        elif x2.__class__ is not float or KINDS.get(dtype) != "f":
+            return general(condition, x1, x2)
+        try:
+            return engine.primitives["where"](condition, x1, x2)
+        except Exception as error:
+            raise explain("where", engine, (condition, x1, x2), {}, error).at("ops.where") from None
+
+    OPERATIONS[function.__name__] = call
+    return cast(F, call)
+
+
 # -- conversions -----------------------------------------------------------------------------------------------------
 
 
 def operand(x: Any) -> Tensor:
     """`x` as a tensor, its dtype unchanged."""
-    x = tensors(x)[0]
-    remember(x)
+    if TABLE.get(x.__class__) is None and not (x.__class__ is np.ndarray and host_in_force() is not None):
+        x = tensors(x)[0]
+    if x.dtype not in KINDS:
+        remember(x)
     return x
 
 

@@ -21,7 +21,7 @@ from kerasish.core.primitive import ABSTRACT
 from kerasish.core.registry import engine_of
 from kerasish.core.shapes import axis_index
 from kerasish.ops.arguments import known_sizes, size_tuple
-from kerasish.ops.fastpath import booleans, constant, filled, integers, operand
+from kerasish.ops.fastpath import booleans, choice, constant, filled, integers, operand
 from kerasish.ops.shaping import flat
 
 __all__ = [
@@ -167,8 +167,9 @@ def _items(x: Tensor, key: Any) -> list[Any]:
         if isinstance(item, (bool, np.bool_)):
             raise ArgumentError("A single bool is no index.", received=item, hint="use ops.where or ops.expand_dims")
         if isinstance(item, (list, range)):
-            item = host_array(list(item)) if not _tensor_inside(item) else promoted_stack(item)
-            item = item.astype(np.int32) if isinstance(item, np.ndarray) and not item.size else item
+            item = promoted_stack(item) if _tensor_inside(item) else list(item)
+            mask = isinstance(item, list) and host_array(item).dtype == bool
+            item = np.asarray(item) if mask else item
         if _is_index_array(item) and dtype_of(item) == "bool":
             parts.extend(_mask_places(item))
         else:
@@ -469,7 +470,7 @@ def nonzero(x: Any) -> tuple[Tensor, ...]:
     return tuple(constant(x, places, "int32") for places in np.nonzero(engine.to_numpy(x)))
 
 
-@op
+@choice
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """x1 where `condition` holds, else x2; all broadcast. The places where it holds, as of `nonzero`, without x1 and x2.
 
@@ -482,9 +483,12 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None or x2 is None:
         raise ArgumentError("where takes both x1 and x2, or neither.")
     x1, x2 = promoted(x1, x2, scalars=True)
-    if dtypes.weak_name(x1) is None or dtypes.weak_name(x2) is None:
-        condition, tensor = tensors(condition, x1 if dtypes.weak_name(x1) is None else x2)
-        x1, x2 = (tensor, x2) if dtypes.weak_name(x1) is None else (x1, tensor)
+    if dtypes.weak_name(x1) is not None:
+        condition, x2 = tensors(condition, x2)
+    elif dtypes.weak_name(x2) is not None:
+        condition, x1 = tensors(condition, x1)
+    else:
+        condition, x1, x2 = tensors(condition, x1, x2)
     return p.where(booleans(condition), x1, x2)
 
 

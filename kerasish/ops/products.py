@@ -163,7 +163,8 @@ def outer(x1: Any, x2: Any) -> Tensor:
         [[3, 4], [6, 8]]
     """
     a, b = _pair(x1, x2)
-    a, b = p.reshape(a, shape=(-1, 1)), p.reshape(b, shape=(1, -1))
+    rows, columns = shapes.size_of(shape_of(a)), shapes.size_of(shape_of(b))
+    a, b = p.reshape(a, shape=(rows, 1)), p.reshape(b, shape=(1, columns))
     return p.logical_and(a, b) if dtype_of(a) == "bool" else p.multiply(a, b)
 
 
@@ -393,7 +394,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
         step = floats(promoted(dx, height)[0])
     elif len(shape_of(operand(x))) == 1:
         step = diff(x)
-        step = p.reshape(step, shape=tuple(-1 if a == place else 1 for a in range(len(shape_of(y)))))
+        length = shape_of(step)[0]
+        step = p.reshape(step, shape=tuple(length if a == place else 1 for a in range(len(shape_of(y)))))
     else:
         step = diff(x, axis=axis)
     height, step = promoted(height, step)

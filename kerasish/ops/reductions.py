@@ -185,7 +185,8 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
             raise ShapeError(
                 "The weights need the tensor's shape, or one axis.", received=shape_of(w), expected=shape_of(x)
             )
-        w = p.reshape(w, shape=tuple(-1 if a == axes[0] else 1 for a in range(len(shape_of(x)))))
+        length = shape_of(w)[0]
+        w = p.reshape(w, shape=tuple(length if a == axes[0] else 1 for a in range(len(shape_of(x)))))
     w = p.broadcast_to(w, shape=shape_of(x))
     total = p.sum(w, axis=axes, keepdims=False)
     return p.divide(p.sum(p.multiply(x, w), axis=axes, keepdims=False), total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,6 +74,11 @@ class Optimizer:
         >>> w.numpy().tolist()
         [0.5, -1.5]
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__signature__ = _spelled_out(cls.__init__)  # type: ignore[attr-defined]
 
     #: Arguments of a subclass that are stored under their own names and belong to its config.
     arguments: ClassVar[tuple[str, ...]] = ()
@@ -580,3 +586,13 @@ class Optimizer:
 
 def _initializer(initializer: Any) -> Any:
     return initializer if isinstance(initializer, (Variable, np.ndarray)) else initializers.get(initializer)
+
+
+def _spelled_out(init: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a class whose `__init__` takes the common arguments as `**common`, with each of them shown."""
+    own = dict(list(inspect.signature(init).parameters.items())[1:])
+    if own.pop("common", None) is not None:
+        shared = inspect.signature(Optimizer.__init__).parameters
+        names = [name for name in CommonArguments.__annotations__ if name not in own]
+        own |= {name: shared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in names}
+    return inspect.Signature(list(own.values()))

@@ -180,9 +180,10 @@ class Trainer(Compilable):
             def logs() -> dict[str, Any]:
                 return self._read_logs(latest.get("logs") if overridden else None)
 
-            notify.on_train_begin()
+            self._initial_epoch = initial_epoch
+            notify.on_train_begin()  # a callback may have restored an earlier training, and its epoch
             training_logs: Any = {}
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(self._initial_epoch, epochs):
                 self.reset_metrics()
                 notify.on_epoch_begin(epoch)
                 count = run_batches(

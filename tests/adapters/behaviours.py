@@ -1,4 +1,4 @@
-"""What the methods of every engine must do: gradients, control flow, compilation, devices. Each check takes an engine."""
+"""What the methods of every engine must do: gradients, control flow, compilation, devices."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,9 @@ def behaviour(check):
 
 
 def total(x):
-    return p.sum(x, axis=tuple(range(len(np.shape(x)) if isinstance(x, np.ndarray) else x.ndim)), keepdims=False)
+    return p.sum(
+        x, axis=tuple(range(len(np.shape(x)) if isinstance(x, np.ndarray) else x.ndim)), keepdims=False
+    )
 
 
 def floats(engine, *values, dtype="float32"):
@@ -34,8 +36,10 @@ def arrays_go_there_and_back(engine):
         host = array([[0, 1], [1, 0]], dtype)
         x = engine.asarray(host, dtype=dtype, device=None)
         back = engine.to_numpy(x)
-        assert engine.dtype_of(x) == dtype and back.dtype == host.dtype
-        assert engine.shape_of(x) == (2, 2) and type(engine.shape_of(x)) is tuple
+        assert engine.dtype_of(x) == dtype
+        assert back.dtype == host.dtype
+        assert engine.shape_of(x) == (2, 2)
+        assert type(engine.shape_of(x)) is tuple
         assert {type(size) for size in engine.shape_of(x)} == {int}
         np.testing.assert_array_equal(back.astype("float64"), host.astype("float64"))
     big = engine.asarray(np.array([2**62 + 1]), dtype="int64", device=None)
@@ -57,9 +61,11 @@ def devices_are_named(engine):
     assert "cpu:0" in engine.devices()
     assert engine.device_of(x) in engine.devices()
     moved = engine.to_device(x, "cpu:0")
-    assert engine.device_of(moved) == "cpu:0" and read(engine, [moved]) == [[1.0]]
+    assert engine.device_of(moved) == "cpu:0"
+    assert read(engine, [moved]) == [[1.0]]
     placed = engine.asarray(np.ones(2, np.float64), dtype="float64", device="cpu:0")
-    assert engine.device_of(placed) == "cpu:0" and engine.dtype_of(placed) == "float64"
+    assert engine.device_of(placed) == "cpu:0"
+    assert engine.dtype_of(placed) == "float64"
     engine.synchronize([x])
     engine.synchronize()
 
@@ -68,9 +74,12 @@ def devices_are_named(engine):
 @behaviour
 def vjp_gives_outputs_aux_and_gradients(engine):
     x, y = floats(engine, [1.0, 2.0], [3.0, 4.0])
-    outputs, aux, pullback = engine.vjp(lambda a, b: ([p.multiply(a, b), p.add(a, b)], {"sum": p.add(a, b), "none": None}), [x, y])
+    outputs, aux, pullback = engine.vjp(
+        lambda a, b: ([p.multiply(a, b), p.add(a, b)], {"sum": p.add(a, b), "none": None}), [x, y]
+    )
     assert read(engine, outputs) == [[3.0, 8.0], [4.0, 6.0]]
-    assert read(engine, [aux["sum"]]) == [[4.0, 6.0]] and aux["none"] is None
+    assert read(engine, [aux["sum"]]) == [[4.0, 6.0]]
+    assert aux["none"] is None
     for _ in range(2):  # a pullback may be called again
         assert read(engine, pullback(floats(engine, [1.0, 1.0], [0.0, 10.0]))) == [[3.0, 14.0], [1.0, 12.0]]
 
@@ -92,9 +101,12 @@ def vjp_of_integer_inputs_is_none(engine):
 @behaviour
 def vjp_takes_integer_outputs(engine):
     (x,) = floats(engine, [1.0, 2.0])
-    outputs, _, pullback = engine.vjp(lambda a: ([p.square(a), p.argmax(a, axis=0, keepdims=False)], None), [x])
+    outputs, _, pullback = engine.vjp(
+        lambda a: ([p.square(a), p.argmax(a, axis=0, keepdims=False)], None), [x]
+    )
     found = pullback([*floats(engine, [1.0, 1.0]), tensor(engine, array(0, "int32"))])
-    assert read(engine, outputs) == [[1.0, 4.0], 1] and read(engine, found) == [[2.0, 4.0]]
+    assert read(engine, outputs) == [[1.0, 4.0], 1]
+    assert read(engine, found) == [[2.0, 4.0]]
 
 
 @behaviour
@@ -152,13 +164,18 @@ def custom_gradient_replaces_the_rule(engine):
 
     def scaled(w):
         def fn(a, b):
-            return [p.multiply(p.multiply(a, b), w)], lambda ct: [p.multiply(ct[0], 100.0), p.multiply(ct[0], a)]
+            return [p.multiply(p.multiply(a, b), w)], lambda ct: [
+                p.multiply(ct[0], 100.0),
+                p.multiply(ct[0], a),
+            ]
 
         return fn
 
     assert read(engine, engine.custom_gradient(scaled(outer), [x, y])) == [[15.0, 30.0]]
 
-    def loss(a, b, w):  # the function closes over w, which is differentiated too: it counts as a constant inside
+    def loss(
+        a, b, w
+    ):  # the function closes over w, which is differentiated too: it counts as a constant inside
         return total(p.add(engine.custom_gradient(scaled(w), [a, b])[0], w)), None
 
     value, _, found = engine.value_and_grad(loss, [x, y, outer])
@@ -228,7 +245,8 @@ def scan_carries_and_stacks(engine):
                 carry, ys = call(w, x, start)
                 assert read(engine, carry) == [states[0 if reverse else -1], 3]
                 assert read(engine, ys) == [states, [-s for s in states]]
-                assert engine.dtype_of(ys[0]) == dtype and engine.dtype_of(carry[1]) == "int32"
+                assert engine.dtype_of(ys[0]) == dtype
+                assert engine.dtype_of(carry[1]) == "int32"
 
 
 @behaviour
@@ -236,7 +254,8 @@ def scan_of_length_zero(engine):
     w, x, start = floats(engine, 2.0, np.zeros((0,)), 1.0)
     for call in (_recurrence(False, 0), engine.compile(_recurrence(False, 0))):
         carry, ys = call(w, x, start)
-        assert read(engine, carry) == [1.0, 0] and [engine.shape_of(y) for y in ys] == [(0,), (0,)]
+        assert read(engine, carry) == [1.0, 0]
+        assert [engine.shape_of(y) for y in ys] == [(0,), (0,)]
 
 
 @behaviour
@@ -258,11 +277,15 @@ def scan_is_differentiated_through_closures(engine):
 # -- compilation -------------------------------------------------------------------------------------------------------
 @behaviour
 def compile_takes_and_gives_trees(engine):
-    step = engine.compile(lambda s, b: ({"w": p.add(s["w"], b[0]), "empty": None}, [p.sum(b[0], axis=(0,), keepdims=False)]))
+    step = engine.compile(
+        lambda s, b: ({"w": p.add(s["w"], b[0]), "empty": None}, [p.sum(b[0], axis=(0,), keepdims=False)])
+    )
     x, y = floats(engine, [1.0, 2.0], [10.0, 20.0])
     state, logs = step({"w": x, "skip": None}, (y, None))
-    assert state["empty"] is None and read(engine, [state["w"], *logs]) == [[11.0, 22.0], 30.0]
-    assert engine.is_tensor(state["w"]) and not engine.is_traced(state["w"])
+    assert state["empty"] is None
+    assert read(engine, [state["w"], *logs]) == [[11.0, 22.0], 30.0]
+    assert engine.is_tensor(state["w"])
+    assert not engine.is_traced(state["w"])
 
 
 @behaviour
@@ -277,7 +300,8 @@ def compile_traces_once_for_each_shape(engine):
         step = engine.compile(fn, options={"jit": "auto"})
         for size in (2, 2, 3, 3, 2):
             result = step({"x": tensor(engine, array(np.ones(size), dtype))})["y"]
-            assert engine.dtype_of(result) == dtype and read(engine, [result]) == [[2.0] * size]
+            assert engine.dtype_of(result) == dtype
+            assert read(engine, [result]) == [[2.0] * size]
         if True in traces:  # not an engine that runs compiled functions as they are
             assert traces == [True] * 2
 
@@ -285,7 +309,10 @@ def compile_traces_once_for_each_shape(engine):
 @behaviour
 def donated_state_goes_round(engine):
     step = engine.compile(
-        lambda state, x: ({"w": p.add(state["w"], x), "n": p.add(state["n"], 1)}, p.sum(x, axis=(0,), keepdims=False)),
+        lambda state, x: (
+            {"w": p.add(state["w"], x), "n": p.add(state["n"], 1)},
+            p.sum(x, axis=(0,), keepdims=False),
+        ),
         donate=(0,),
     )
     state = {"w": tensor(engine, array([0.0, 0.0])), "n": tensor(engine, array(0, "int64"))}
@@ -353,4 +380,7 @@ def vectorize_maps_over_axis_0(engine):
     def fn(row, scale):
         return [p.multiply(total(row), scale), p.sort(p.negative(row), axis=0)]
 
-    assert read(engine, engine.vectorize(fn, [x, y])) == [[3.0, 14.0, 33.0], [[-2.0, -1.0], [-4.0, -3.0], [-6.0, -5.0]]]
+    assert read(engine, engine.vectorize(fn, [x, y])) == [
+        [3.0, 14.0, 33.0],
+        [[-2.0, -1.0], [-4.0, -3.0], [-6.0, -5.0]],
+    ]

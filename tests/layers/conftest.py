@@ -54,11 +54,23 @@ CASES = [
     case("Dense", {"units": 3, "activation": "relu", "use_bias": False}, (2, 3, 4, 5)),
     case("Dense", {"units": 2, "kernel_regularizer": "l2", "bias_initializer": "ones"}, (4, 5)),
     case("EinsumDense", {"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "c"}, (4, 5)),
-    case("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "de"}, (4, 5, 6)),
-    case("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "d"}, (4, 5, 6)),
+    case(
+        "EinsumDense",
+        {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "de"},
+        (4, 5, 6),
+    ),
+    case(
+        "EinsumDense",
+        {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "d"},
+        (4, 5, 6),
+    ),
     case("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 3, "bias_axes": "y"}, (4, 5, 6)),
     case("EinsumDense", {"equation": "ab...,bc->ac...", "output_shape": 3, "bias_axes": "c"}, (4, 5, 6)),
-    case("EinsumDense", {"equation": "abcd,cde->abe", "output_shape": (None, 3), "bias_axes": "e"}, (4, 5, 2, 3)),
+    case(
+        "EinsumDense",
+        {"equation": "abcd,cde->abe", "output_shape": (None, 3), "bias_axes": "e"},
+        (4, 5, 2, 3),
+    ),
     case("Embedding", {"input_dim": 7, "output_dim": 3}, (4, 5), integers=7),
     case("Embedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, (4, 5), integers=7),
     case("Activation", {"activation": "gelu"}, (4, 5)),
@@ -77,9 +89,15 @@ CASES = [
     case("Conv1D", {"filters": 4, "kernel_size": 2, "strides": 2, "padding": "same", "groups": 2}, (2, 9, 4)),
     case("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "relu"}, (2, 7, 8, 3)),
     case("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": 2, "padding": "same"}, (2, 7, 8, 3)),
-    case("Conv2D", {"filters": 6, "kernel_size": 2, "dilation_rate": 2, "groups": 3, "use_bias": False}, (2, 7, 8, 6)),
+    case(
+        "Conv2D",
+        {"filters": 6, "kernel_size": 2, "dilation_rate": 2, "groups": 3, "use_bias": False},
+        (2, 7, 8, 6),
+    ),
     case("Conv2D", {"filters": 4, "kernel_size": 3, **FIRST}, (2, 3, 7, 8)),
-    case("Conv3D", {"filters": 2, "kernel_size": 2, "padding": "same", "strides": (1, 2, 1)}, (2, 4, 5, 6, 3)),
+    case(
+        "Conv3D", {"filters": 2, "kernel_size": 2, "padding": "same", "strides": (1, 2, 1)}, (2, 4, 5, 6, 3)
+    ),
     case("Conv1DTranspose", {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"}, (2, 5, 3)),
     case("Conv2DTranspose", {"filters": 4, "kernel_size": 3, "strides": 2}, (2, 4, 5, 3)),
     case(
@@ -113,7 +131,9 @@ CASES = [
     case("GlobalAveragePooling3D", {"keepdims": True}, (2, 4, 5, 6, 3)),
     case("BatchNormalization", {"momentum": 0.8}, (6, 5), training=True),
     case("BatchNormalization", {"axis": 1, "scale": False}, (2, 3, 7, 8), training=True),
-    case("BatchNormalization", {"center": False, "moving_mean_initializer": "ones"}, (4, 6, 5), training=True),
+    case(
+        "BatchNormalization", {"center": False, "moving_mean_initializer": "ones"}, (4, 6, 5), training=True
+    ),
     case("LayerNormalization", {}, (4, 5)),
     case("LayerNormalization", {"axis": [1, 2], "center": False}, (4, 5, 6)),
     case("LayerNormalization", {"axis": 1, "scale": False, "epsilon": 1e-5}, (4, 5, 6)),

@@ -52,7 +52,9 @@ def assert_close(ours, theirs, **kwargs):
 
 
 NAMES = sorted(
-    n for n in layers.__all__ if n in dir(keras.layers) and n not in ("InputSpec", "Layer", "deserialize", "serialize")
+    n
+    for n in layers.__all__
+    if n in dir(keras.layers) and n not in ("InputSpec", "Layer", "deserialize", "serialize")
 )
 
 
@@ -73,8 +75,20 @@ def test_signature_is_that_of_keras(name):
 
 
 def test_every_keras_layer_of_the_families_here_exists():
-    families = ("Conv", "Pool", "Cropping", "Padding", "Dropout", "Normalization", "ReLU", "Dense", "UpSampling")
-    wanted = {n for n in dir(keras.layers) if n.endswith(("1D", "2D", "3D", *families)) or n in ("ELU", "Softmax")}
+    families = (
+        "Conv",
+        "Pool",
+        "Cropping",
+        "Padding",
+        "Dropout",
+        "Normalization",
+        "ReLU",
+        "Dense",
+        "UpSampling",
+    )
+    wanted = {
+        n for n in dir(keras.layers) if n.endswith(("1D", "2D", "3D", *families)) or n in ("ELU", "Softmax")
+    }
     missing = {n for n in wanted if not hasattr(layers, n)}
     assert not {n for n in missing if not n.startswith(("Adaptive", "ConvLSTM"))}
 

@@ -119,7 +119,9 @@ def test_gradient_along_a_direction(layer_case, engine):
     def objective(*values):
         nonlocal weights
         data = list(values[count:]) or x
-        y, _ = layer.stateless_call(list(values[:count]), buffers, data[0] if len(data) == 1 else data, training=True)
+        y, _ = layer.stateless_call(
+            list(values[:count]), buffers, data[0] if len(data) == 1 else data, training=True
+        )
         if weights is None:
             weights = ops.convert_to_tensor(np.random.default_rng(5).normal(size=tuple(y.shape)))
         return ops.sum(ops.multiply(y, weights)), None
@@ -129,7 +131,11 @@ def test_gradient_along_a_direction(layer_case, engine):
     step = 1e-6
     directions = [rng.normal(size=tuple(v.shape)) for v in start]
     ends = [
-        float(to_numpy(objective(*[ops.add(v, sign * step * d) for v, d in zip(start, directions, strict=True)])[0]))
+        float(
+            to_numpy(
+                objective(*[ops.add(v, sign * step * d) for v, d in zip(start, directions, strict=True)])[0]
+            )
+        )
         for sign in (1, -1)
     ]
     slope = sum(float(np.sum(to_numpy(g) * d)) for g, d in zip(gradients, directions, strict=True))

@@ -269,6 +269,8 @@ def test_every_rule_has_a_row():
         (lambda x: p.max(x, axis=(0,), keepdims=False), [1.0, 2.0, 2.0], [0.0, 0.5, 0.5]),
         (lambda x: p.max_pool(p.reshape(x, shape=(1, 3, 1)), window=(3,), strides=(1,), pads=((0, 0),)),
          [2.0, 2.0, 1.0], [1.0, 0.0, 0.0]),
+        (lambda x: p.max_pool(p.reshape(x, shape=(1, 3, 1)), window=(2,), strides=(1,), pads=((0, 0),)),
+         [1.0, float("nan"), float("nan")], [0.0, 2.0, 0.0]),
         (lambda x: p.maximum(x, 2.0), [1.0, 2.0, 3.0], [0.0, 0.5, 1.0]),
         (lambda x: p.minimum(2.0, x), [1.0, 2.0, 3.0], [1.0, 0.5, 0.0]),
         (lambda x: p.power(x, np.zeros(3)), [0.0, 1.0, 2.0], [0.0, 0.0, 0.0]),

@@ -206,40 +206,45 @@ def max_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     return np.asarray(y)
 
 
-def _winners(x: Array, window: Ints, strides: Ints, out: Ints) -> Array:
-    """Which offset of each window holds the first of its largest values (the first NaN if there is one)."""
-    best: Array | None = None
-    first = np.zeros((x.shape[0], *out, x.shape[-1]), np.int32)
-    for t, (_, where) in enumerate(offsets(window, strides, (1,) * len(window), out)):
+def _winners(x: Array, window: Ints, strides: Ints, out: Ints) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """For each offset: its slice of padded x, and where it holds the first of a window's largest values.
+
+    NaN counts as largest, as it does in `max_pool`.
+    """
+    places = [where for _, where in offsets(window, strides, (1,) * len(window), out)]
+    best = np.array(x[_at(places[0])])
+    for where in places[1:]:
+        np.maximum(best, x[_at(where)], out=best)
+    lost = np.isnan(best) if best.dtype.kind not in "iu" else np.zeros((), bool)
+    has_nan = lost.any()
+    taken = np.zeros(best.shape, bool)
+    for where in places:
         value = x[_at(where)]
-        if best is None:
-            best = np.array(value)
-            continue
-        better = (value > best) | ((value != value) & (best == best))
-        first[better] = t
-        np.copyto(best, value, where=better)
-    return first
+        hit = value == best
+        if has_nan:
+            hit |= lost & np.isnan(value)
+        np.greater(hit, taken, out=hit)
+        taken |= hit
+        yield where, hit
 
 
 def max_pool_grad(x: Array, g: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     """Adjoint of picking the first largest element of each window: shape of x."""
     inner = padded(x, pads, _lowest(x.dtype))
-    first = _winners(inner, window, strides, g.shape[1:-1])
     y = np.zeros(inner.shape, g.dtype)
-    for t, (_, where) in enumerate(offsets(window, strides, (1,) * len(window), g.shape[1:-1])):
-        y[_at(where)] += np.where(first == t, g, 0)
+    for where, hit in _winners(inner, window, strides, g.shape[1:-1]):
+        target = y[_at(where)]
+        np.add(target, g, out=target, where=hit)
     return _unpadded(y, x.shape, pads)
 
 
 def max_pool_pick(x: Array, values: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     """`values` (shape of x) at the first largest element of each window of x; adjoint of `max_pool_grad`."""
     inner, picked = padded(x, pads, _lowest(x.dtype)), padded(values, pads)
-    ones = (1,) * len(window)
-    out = positions(x.shape[1:-1], window, strides, pads, ones)
-    first = _winners(inner, window, strides, out)
-    y = np.zeros(first.shape, values.dtype)
-    for t, (_, where) in enumerate(offsets(window, strides, ones, out)):
-        np.copyto(y, picked[_at(where)], where=first == t)
+    out = positions(x.shape[1:-1], window, strides, pads, (1,) * len(window))
+    y = np.zeros((x.shape[0], *out, x.shape[-1]), values.dtype)
+    for where, hit in _winners(inner, window, strides, out):
+        np.copyto(y, picked[_at(where)], where=hit)
     return y
 
 

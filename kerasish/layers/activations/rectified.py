@@ -33,7 +33,11 @@ class ReLU(Layer):
     """
 
     def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         _not_negative(self, negative_slope=negative_slope, threshold=threshold)

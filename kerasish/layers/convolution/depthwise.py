@@ -50,7 +50,9 @@ class BaseDepthwiseConv(WindowedLayer):
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
-        self.kernel = self._add("depthwise", (*self.kernel_size, channels, self.depth_multiplier), name="kernel")
+        self.kernel = self._add(
+            "depthwise", (*self.kernel_size, channels, self.depth_multiplier), name="kernel"
+        )
         if self.use_bias:
             self.bias = self._add("bias", (channels * self.depth_multiplier,))
 

@@ -59,7 +59,9 @@ class BaseSeparableConv(WindowedLayer):
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
         depth = self.depth_multiplier
-        self.depthwise_kernel = self._add("depthwise", (*self.kernel_size, channels, depth), name="depthwise_kernel")
+        self.depthwise_kernel = self._add(
+            "depthwise", (*self.kernel_size, channels, depth), name="depthwise_kernel"
+        )
         self.pointwise_kernel = self._add(
             "pointwise", (*(1,) * self.rank, channels * depth, self.filters), name="pointwise_kernel"
         )

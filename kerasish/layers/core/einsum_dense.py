@@ -26,7 +26,12 @@ class _Plan(NamedTuple):
 
 def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[Any, ...]) -> _Plan:
     match = _EQUATION.fullmatch(equation.replace(" ", ""))
-    if match is None or bool(match[1]) != bool(match[5]) or bool(match[3]) != bool(match[7]) or (match[1] and match[3]):
+    if (
+        match is None
+        or bool(match[1]) != bool(match[5])
+        or bool(match[3]) != bool(match[7])
+        or (match[1] and match[3])
+    ):
         raise ArgumentError(
             "The equation cannot be understood.",
             expected='"ab,bc->ac", or with an ellipsis at one end of input and output: "...b,bc->...c"',
@@ -77,7 +82,9 @@ def _bias_shape(
     strange = [letter for letter in bias_axes if letter not in target]
     if strange:
         raise ArgumentError(
-            f"The bias axis {strange[0]!r} is not an axis of the output.", expected=f"letters of {target!r}", received=bias_axes
+            f"The bias axis {strange[0]!r} is not an axis of the output.",
+            expected=f"letters of {target!r}",
+            received=bias_axes,
         )
     first = min(target.index(letter) for letter in bias_axes)
     return (*(sizes[c] if c in bias_axes else 1 for c in target[first:]), *(1,) * trailing)

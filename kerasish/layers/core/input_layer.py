@@ -85,7 +85,9 @@ class InputLayer(Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise ArgumentError(
-            "An InputLayer is not called.", where=self.where, hint="use the tensor that kerasish.Input(...) returns"
+            "An InputLayer is not called.",
+            where=self.where,
+            hint="use the tensor that kerasish.Input(...) returns",
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -102,7 +104,9 @@ class InputLayer(Layer):
 def _sizes(shape: Any) -> tuple[Any, ...]:
     if shape is None:
         raise ArgumentError(
-            "A shape is needed.", where="Input", hint="Input(shape=(784,)): the sizes of one sample, without the batch"
+            "A shape is needed.",
+            where="Input",
+            hint="Input(shape=(784,)): the sizes of one sample, without the batch",
         )
     if isinstance(shape, int):
         return (shape,)
@@ -112,7 +116,7 @@ def _sizes(shape: Any) -> tuple[Any, ...]:
     return sizes
 
 
-def Input(  # noqa: N802
+def Input(
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,

@@ -36,11 +36,18 @@ class Lambda(Layer):
     """
 
     def __init__(
-        self, function: Any, output_shape: Any = None, mask: Any = None, arguments: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        function: Any,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not callable(function):
-            raise ArgumentError("`function` must be callable.", where=self.where, received=repr(function)[:80])
+            raise ArgumentError(
+                "`function` must be callable.", where=self.where, received=repr(function)[:80]
+            )
         self.function = function
         self.arguments = arguments or {}
         self.mask = mask
@@ -70,7 +77,9 @@ class Lambda(Layer):
         return {**config, "arguments": serialize_keras_object(dict(self.arguments))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None, safe_mode: bool | None = None) -> Lambda:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None, safe_mode: bool | None = None
+    ) -> Lambda:
         """Make one from its configuration.
 
         Raises:
@@ -96,7 +105,9 @@ def _written(function: Any) -> dict[str, Any]:
         "config": {
             "code": code,
             "defaults": function.__defaults__,
-            "closure": None if cells is None else [serialize_keras_object(cell.cell_contents) for cell in cells],
+            "closure": None
+            if cells is None
+            else [serialize_keras_object(cell.cell_contents) for cell in cells],
         },
     }
 

@@ -39,7 +39,11 @@ class Merge(Layer):
 
 
 def _check_list(shapes: Any) -> None:
-    if not isinstance(shapes, (list, tuple)) or not shapes or not all(isinstance(s, (list, tuple)) for s in shapes):
+    if (
+        not isinstance(shapes, (list, tuple))
+        or not shapes
+        or not all(isinstance(s, (list, tuple)) for s in shapes)
+    ):
         raise ArgumentError(
             "A list of tensors is needed.", received=f"one tensor of shape {shapes}", hint="layer([a, b])"
         )
@@ -53,7 +57,9 @@ def aligned(inputs: Any) -> list[Tensor]:
         ShapeError: The shapes do not broadcast.
     """
     if not isinstance(inputs, (list, tuple)):
-        raise ArgumentError("A list of tensors is needed.", received=type(inputs).__name__, hint="layer([a, b])")
+        raise ArgumentError(
+            "A list of tensors is needed.", received=type(inputs).__name__, hint="layer([a, b])"
+        )
     rank = max(len(shape_of(x)) for x in inputs)
     result = []
     for x in inputs:

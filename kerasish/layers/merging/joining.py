@@ -47,7 +47,9 @@ class Concatenate(Merge):
 
     def call(self, inputs: Any) -> Tensor:
         if not isinstance(inputs, (list, tuple)):
-            raise ArgumentError("A list of tensors is needed.", received=type(inputs).__name__, hint="layer([a, b])")
+            raise ArgumentError(
+                "A list of tensors is needed.", received=type(inputs).__name__, hint="layer([a, b])"
+            )
         return ops.concatenate(list(inputs), axis=self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -20,7 +20,7 @@ class BatchNormalization(Layer):
     """(inputs − mean)·gamma / √(variance + epsilon) + beta (Ioffe and Szegedy 2015).
 
     In training the statistics are those of the batch, and moving averages of them are kept:
-    moving ← momentum·moving + (1 − momentum)·batch. Otherwise, and while `trainable` is False, the moving ones are used.
+    moving ← momentum·moving + (1 − momentum)·batch. Otherwise, and while `trainable` is False, those are used.
 
     Args:
         axis: The axis of the channels C, which are normalised each by itself.

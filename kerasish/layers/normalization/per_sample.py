@@ -209,7 +209,9 @@ class GroupNormalization(_ScaledAndCentred):
         shape, dtype = shape_of(inputs), dtype_of(inputs)
         axis = axis_index(self.axis, len(shape))
         channels = shape[axis]
-        grouped = ops.reshape(inputs, (*shape[:axis], self.groups, channels // self.groups, *shape[axis + 1 :]))
+        grouped = ops.reshape(
+            inputs, (*shape[:axis], self.groups, channels // self.groups, *shape[axis + 1 :])
+        )
         grouped = ops.cast(grouped, self.variable_dtype)
         averaged = [i for i in range(1, len(shape) + 1) if i != axis]
         mean, variance = ops.moments(grouped, axes=averaged, keepdims=True)

@@ -35,7 +35,9 @@ class Normalization(Layer):
         [[-1.0], [1.0]]
     """
 
-    def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
@@ -70,7 +72,9 @@ class Normalization(Layer):
             options = {"shape": sizes, "trainable": False}
             self.adapt_mean = self.add_weight(name="mean", initializer="zeros", **options)
             self.adapt_variance = self.add_weight(name="variance", initializer="ones", **options)
-            self.count = self.add_weight(name="count", shape=(), initializer="zeros", dtype="int32", trainable=False)
+            self.count = self.add_weight(
+                name="count", shape=(), initializer="zeros", dtype="int32", trainable=False
+            )
 
     def adapt(self, data: Any) -> None:
         """Find mean and variance of the data: an array, or something that yields batches (inputs come first in tuples).
@@ -109,7 +113,9 @@ class Normalization(Layer):
 
     def _statistic(self, given: Any, name: str) -> Any:
         if not self.built:
-            raise NotBuiltError("Nothing is known of the data yet.", where=self.where, hint="call adapt(data)")
+            raise NotBuiltError(
+                "Nothing is known of the data yet.", where=self.where, hint="call adapt(data)"
+            )
         value = getattr(self, name) if given is None else ops.convert_to_tensor(given, self.compute_dtype)
         if given is not None and np.size(given) == 1:
             return ops.reshape(value, (1,) * len(self._spread))

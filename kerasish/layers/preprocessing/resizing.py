@@ -142,7 +142,9 @@ class CenterCrop(_ImageSize):
         axes = self._spatial(shape)
         wanted = (self.height, self.width)
         if any(is_known(shape[a]) and shape[a] < n for a, n in zip(axes, wanted, strict=True)):
-            resized = ops.image.resize(inputs, wanted, crop_to_aspect_ratio=True, data_format=self.data_format)
+            resized = ops.image.resize(
+                inputs, wanted, crop_to_aspect_ratio=True, data_format=self.data_format
+            )
             return ops.cast(resized, self.compute_dtype)
         start, stop = [0] * len(shape), list(shape)
         for axis, size in zip(axes, wanted, strict=True):

@@ -1,6 +1,11 @@
 """Layers that make training harder so that models generalise: dropout, noise, penalties."""
 
-from kerasish.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from kerasish.layers.regularization.dropout import (
+    Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
 from kerasish.layers.regularization.noise import (
     ActivityRegularization,
     AlphaDropout,

@@ -121,7 +121,9 @@ class SpatialDropout1D(_SpatialDropout):
 
     rank: ClassVar[int] = 1
 
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._set(rate, seed)
 

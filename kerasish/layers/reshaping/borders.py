@@ -130,7 +130,9 @@ class ZeroPadding3D(_ZeroPadding):
 
     rank: ClassVar[int] = 3
 
-    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._set("padding", padding, data_format)
 
@@ -192,7 +194,9 @@ class Cropping2D(_Cropping):
 
     rank: ClassVar[int] = 2
 
-    def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._set("cropping", cropping, data_format)
 
@@ -214,6 +218,8 @@ class Cropping3D(_Cropping):
 
     rank: ClassVar[int] = 3
 
-    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._set("cropping", cropping, data_format)

@@ -63,7 +63,9 @@ class Reshape(Layer):
         super().__init__(**kwargs)
         target = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
         if sum(s in (-1, None) for s in target) > 1:
-            raise ArgumentError("Only one size can be computed.", where=self.where, received=f"target_shape={target}")
+            raise ArgumentError(
+                "Only one size can be computed.", where=self.where, received=f"target_shape={target}"
+            )
         self.target_shape = target
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -74,7 +74,11 @@ class UpSampling2D(_UpSampling):
     rank: ClassVar[int] = 2
 
     def __init__(
-        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+        self,
+        size: Any = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
@@ -89,7 +93,9 @@ class UpSampling2D(_UpSampling):
             return self._repeated(inputs, self.size)
         height, width = shape_of(inputs)[self._first : self._first + 2]
         target = (height * self.size[0], width * self.size[1])
-        enlarged = ops.image.resize(inputs, target, interpolation=self.interpolation, data_format=self.data_format)
+        enlarged = ops.image.resize(
+            inputs, target, interpolation=self.interpolation, data_format=self.data_format
+        )
         return ops.cast(enlarged, dtype_of(inputs))
 
     def get_config(self) -> dict[str, Any]:

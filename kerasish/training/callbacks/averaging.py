@@ -1,0 +1,64 @@
+"""`SwapEMAWeights`: evaluate and save with averaged weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasish.core.errors import ArgumentError
+from kerasish.training.callbacks.callback import Callback
+
+
+class SwapEMAWeights(Callback):
+    """Puts the optimizer's moving average of the weights in place of the weights, for evaluation or at the end.
+
+    Args:
+        swap_on_epoch: Whether to swap at the end of each epoch (and back at the start of the next), so that later
+            callbacks see averaged weights; False: during evaluation and prediction, and at the end of training.
+    """
+
+    def __init__(self, swap_on_epoch: bool = False) -> None:
+        super().__init__()
+        self.swap_on_epoch = swap_on_epoch
+        self._swapped = False
+
+    def _averages(self) -> Any:
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if not getattr(optimizer, "use_ema", False):
+            raise ArgumentError(
+                "SwapEMAWeights needs an optimizer that averages weights.", hint="use_ema=True, e.g. Adam(use_ema=True)"
+            )
+        return optimizer._model_variables_moving_average
+
+    def _swap(self, to_averages: bool) -> None:
+        if to_averages == self._swapped or self.model.optimizer is None or not self.model.optimizer.built:
+            return
+        for variable, average in zip(self.model.trainable_variables, self._averages(), strict=True):
+            variable._value, average._value = average._value, variable._value
+        self._swapped = to_averages
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._swap(False)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.swap_on_epoch:
+            self._swap(True)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if not self.swap_on_epoch:
+            self._swap(True)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if not self.swap_on_epoch:
+            self._swap(False)
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        if not self.swap_on_epoch:
+            self._swap(True)
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        if not self.swap_on_epoch:
+            self._swap(False)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._swap(True)

@@ -1,0 +1,134 @@
+"""Callbacks that hand the numbers on: to a file, a server, a function."""
+
+from __future__ import annotations
+
+import csv
+import json
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasish.training.callbacks.callback import Callback
+
+
+class CSVLogger(Callback):
+    """Writes a row an epoch.
+
+    Args:
+        filename: The file.
+        separator: Between columns.
+        append: Whether to go on with an existing file.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename = Path(filename)
+        self.sep = separator
+        self.append = append
+        self._file: Any = None
+        self._writer: Any = None
+        self._keys: list[str] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self._with_header = not going_on
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = dict(logs or {})
+        if self._writer is None:
+            self._keys = sorted(logs)
+            self._writer = csv.DictWriter(self._file, ["epoch", *self._keys], delimiter=self.sep, extrasaction="ignore")
+            if self._with_header:
+                self._writer.writeheader()
+        row = {key: _plain(logs.get(key, "NA")) for key in self._keys}
+        self._writer.writerow({"epoch": epoch, **row})
+        self._file.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._file.close()
+
+
+def _plain(value: Any) -> Any:
+    return f"\"[{', '.join(map(str, value))}]\"" if isinstance(value, np.ndarray) and value.ndim else value
+
+
+class RemoteMonitor(Callback):
+    """Posts the numbers of each epoch to a server, as JSON.
+
+    Args:
+        root: Address of the server.
+        path: Below it.
+        field: Name of the form field, unless `send_as_json`.
+        headers: Further HTTP headers.
+        send_as_json: Whether the body is JSON, rather than a form with one field of JSON.
+    """
+
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: dict[str, str] | None = None,
+        send_as_json: bool = False,
+    ) -> None:
+        super().__init__()
+        self.root = root
+        self.path = path
+        self.field = field
+        self.headers = headers
+        self.send_as_json = send_as_json
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        text = json.dumps({"epoch": epoch, **{k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}})
+        if self.send_as_json:
+            body, kind = text.encode(), "application/json"
+        else:
+            body, kind = urllib.parse.urlencode({self.field: text}).encode(), "application/x-www-form-urlencoded"
+        request = urllib.request.Request(
+            self.root + self.path, data=body, headers={"Content-Type": kind, **(self.headers or {})}
+        )
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except OSError as error:
+            warnings.warn(f"RemoteMonitor could not reach {self.root}: {error}", UserWarning, stacklevel=2)
+
+
+class LambdaCallback(Callback):
+    """A callback put together from functions.
+
+    Args:
+        on_epoch_begin, on_epoch_end: Called with (epoch, logs).
+        on_train_begin, on_train_end: Called with (logs).
+        on_train_batch_begin, on_train_batch_end: Called with (batch, logs).
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        for name, function in given.items():
+            if function is not None:
+                setattr(self, name, function)
