@@ -109,7 +109,8 @@ def _chosen(wins: str, first: bool) -> Any:
     def rule(g: Any, y: Any, x1: Any, x2: Any) -> Any:
         mine, other = (x1, x2) if first else (x2, x1)
         half = n.where(n.equal(x1, x2), n.multiply(g, 0.5), 0.0)
-        return fitted(n.where(getattr(n, wins)(mine, other), g, half), mine)
+        whole = n.where(getattr(n, wins)(mine, other), g, 0.0)
+        return fitted(n.add(whole, half), mine)
 
     return rule
 

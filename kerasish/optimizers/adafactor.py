@@ -32,8 +32,9 @@ class Adafactor(ListOptimizer):
         >>> from kerasish import Variable
         >>> w = Variable([[1.0, 2.0], [3.0, 4.0]])
         >>> Adafactor(learning_rate=0.1).apply([[[1.0, 1.0], [1.0, 1.0]]], [w])
-        >>> w.numpy().round(3).tolist()
-        [[0.726, 1.726], [2.726, 3.726]]
+        >>> print(w.numpy().round(3))
+        [[0.726 1.726]
+         [2.726 3.726]]
     """
 
     arguments = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")

@@ -34,8 +34,8 @@ class RMSprop(ListOptimizer):
         >>> from kerasish import Variable
         >>> w = Variable([1.0, 2.0])
         >>> RMSprop(learning_rate=0.1).apply([[3.0, -4.0]], [w])
-        >>> w.numpy().round(4).tolist()
-        [0.6838, 2.3162]
+        >>> print(w.numpy().round(4))
+        [0.6838 2.3162]
     """
 
     arguments = ("rho", "momentum", "epsilon", "centered")
@@ -100,8 +100,8 @@ class Adagrad(ListOptimizer):
         >>> from kerasish import Variable
         >>> w = Variable([1.0, 2.0])
         >>> Adagrad(learning_rate=0.1).apply([[3.0, -4.0]], [w])
-        >>> w.numpy().round(4).tolist()
-        [0.9005, 2.0997]
+        >>> print(w.numpy().round(4))
+        [0.9005 2.0997]
     """
 
     arguments = ("initial_accumulator_value", "epsilon")
@@ -158,8 +158,8 @@ class Adadelta(ListOptimizer):
         >>> from kerasish import Variable
         >>> w = Variable([1.0, 2.0])
         >>> Adadelta(learning_rate=1.0).apply([[3.0, -4.0]], [w])
-        >>> w.numpy().round(4).tolist()
-        [0.9986, 2.0014]
+        >>> print(w.numpy().round(4))
+        [0.9986 2.0014]
     """
 
     arguments = ("rho", "epsilon")
@@ -219,8 +219,8 @@ class Ftrl(ListOptimizer):
         >>> from kerasish import Variable
         >>> w = Variable([1.0, 2.0])
         >>> Ftrl(learning_rate=0.1).apply([[3.0, -4.0]], [w])
-        >>> w.numpy().round(4).tolist()
-        [-0.0901, 0.0949]
+        >>> print(w.numpy().round(4))
+        [-0.0901 0.0949]
     """
 
     arguments = ("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta")

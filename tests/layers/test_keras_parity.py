@@ -13,6 +13,7 @@ import pytest
 
 import kerasish
 from kerasish import layers
+from kerasish.core.context import CallContext, entered
 from kerasish.core.convert import to_numpy
 
 with warnings.catch_warnings():
@@ -114,7 +115,7 @@ def test_initial_weights_have_the_spread_of_keras():
         spread = []
         for module in (layers, keras.layers):
             layer = module.EinsumDense(**kwargs)
-            layer.build((None, 10, 16, 8)[: kwargs["equation"].index(",") + 0])
+            layer.build((None, 10, 16, 8)[: kwargs["equation"].index(",")])
             spread.append(np.std(np.asarray(layer.kernel)))
         assert spread[0] == pytest.approx(spread[1], rel=0.1)
 
@@ -157,3 +158,96 @@ def test_dtype_policy_is_that_of_keras(layer_case, policy):
     assert_close(
         to_numpy(y).astype("float32"), np.asarray(expected).astype("float32"), rtol=tolerance, atol=tolerance
     )
+
+
+M1 = np.array([[1, 1, 0], [1, 0, 0]], bool)
+M2 = np.array([[1, 0, 0], [1, 1, 0]], bool)
+M3 = np.array([[0, 0, 0], [1, 0, 1]], bool)
+
+MASKED = [
+    *((name, {}, (M1, M2)) for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")),
+    *((name, {}, (M1, None)) for name in ("Add", "Multiply", "Maximum", "Minimum")),
+    *((name, {}, (None, M2)) for name in ("Multiply", "Maximum", "Minimum")),
+    *((name, {}, (M1, M2, M3)) for name in ("Add", "Multiply", "Average", "Maximum", "Minimum")),
+    ("Concatenate", {"axis": 1}, (M1, M2)),
+    ("Concatenate", {"axis": 1}, (M1, None)),
+    ("Concatenate", {"axis": -1}, (M1, M2)),
+    ("Concatenate", {"axis": -1}, (M1, None)),
+    ("Dot", {"axes": 2}, (M1, M2)),
+    *((name, {}, (M1,)) for name in ("Identity", "ReLU", "GlobalAveragePooling1D", "UnitNormalization", "Masking")),
+    *((name, {}, (M1,)) for name in ("BatchNormalization", "LayerNormalization", "PReLU", "Flatten", "Softmax")),
+    ("Dense", {"units": 4}, (M1,)),
+    ("Dropout", {"rate": 0.5}, (M1,)),
+    ("GlobalAveragePooling1D", {"data_format": "channels_first"}, (np.ones((2, 4), bool),)),
+    ("Lambda", {"function": lambda x: x}, (M1,)),
+    ("Lambda", {"function": lambda x: x, "mask": lambda x, m: m}, (M1,)),
+    ("Conv1D", {"filters": 4, "kernel_size": 1}, (M1,)),
+]
+
+
+@pytest.mark.parametrize("row", range(len(MASKED)))
+def test_masks_are_those_of_keras(row):
+    name, kwargs, masks = MASKED[row]
+    rng = np.random.default_rng(1)
+    arrays = [rng.normal(size=(2, 3, 4)).astype("float32") for _ in masks]
+    if name == "Softmax":
+        masks = (np.array([[1, 1, 0], [1, 0, 1]], bool)[..., None].repeat(4, -1),)
+    ours, theirs = getattr(layers, name)(**kwargs), getattr(keras.layers, name)(**kwargs)
+    tensors = [keras.ops.convert_to_tensor(a) for a in arrays]
+    for tensor, mask in zip(tensors, masks, strict=True):
+        if mask is not None:
+            tensor._keras_mask = keras.ops.convert_to_tensor(mask)
+    expected = theirs(tensors if len(tensors) > 1 else tensors[0])
+    context = CallContext()
+    for array, mask in zip(arrays, masks, strict=True):
+        context.set_mask(array, mask)
+    with kerasish.use_backend("native"), entered(context):
+        ours.build([a.shape for a in arrays] if len(arrays) > 1 else arrays[0].shape)
+        ours.set_weights([np.asarray(w) for w in theirs.weights])
+        y = ours(arrays if len(arrays) > 1 else arrays[0])
+    assert_close(y, expected)
+    wanted = getattr(expected, "_keras_mask", None)
+    found = context.get_mask(y)
+    assert (found is None) == (wanted is None)
+    if found is not None:
+        np.testing.assert_array_equal(to_numpy(found), np.asarray(wanted))
+
+
+def test_masked_batch_normalization_trains_like_keras():
+    rng = np.random.default_rng(1)
+    x, mask = rng.normal(size=(2, 3, 4)).astype("float32"), np.array([[1, 1, 0], [1, 0, 0]], bool)
+    ours, theirs = layers.BatchNormalization(), keras.layers.BatchNormalization()
+    with kerasish.use_backend("native"):
+        y = ours(x, training=True, mask=mask)
+    assert_close(y, theirs(x, training=True, mask=mask))
+    for mine, reference in zip(ours.weights, theirs.weights, strict=True):
+        assert_close(mine, reference)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2), None])
+def test_adapted_normalization_is_that_of_keras(axis):
+    x = np.random.default_rng(1).normal(3.0, 2.0, size=(8, 3, 4)).astype("float32")
+    ours, theirs, batched = layers.Normalization(axis), keras.layers.Normalization(axis), layers.Normalization(axis)
+    with kerasish.use_backend("native"):
+        ours.adapt(x)
+        batched.adapt(iter([x[:3], x[3:4], x[4:]]))
+        theirs.adapt(x)
+        assert_close(ours(x), theirs(x), atol=1e-4)
+        assert_close(batched(x), theirs(x), atol=1e-4)
+    assert [(w.name, w.shape) for w in ours.weights] == [(w.name, w.shape) for w in theirs.weights]
+    for mine, reference in zip(ours.weights, theirs.weights, strict=True):
+        assert_close(mine, reference, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["add", "average", "concatenate", "maximum", "minimum", "multiply", "subtract"])
+def test_functional_form_is_that_of_keras(name):
+    x = [np.random.default_rng(i).normal(size=(2, 3)).astype("float32") for i in range(2)]
+    with kerasish.use_backend("native"):
+        assert_close(getattr(layers, name)(x), getattr(keras.layers, name)(x))
+        assert getattr(layers, name).__name__ == name
+
+
+def test_config_of_a_function_is_that_of_keras():
+    function = lambda x, a=2: x * a  # noqa: E731
+    ours, theirs = (m.Lambda(function, name="f", arguments={"a": 3}) for m in (layers, keras.layers))
+    assert jsonable(ours.get_config()) == jsonable(theirs.get_config())

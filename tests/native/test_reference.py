@@ -281,3 +281,18 @@ def test_results_of_bfloat16_stay_bfloat16():
 def test_a_failing_kernel_is_reported_in_kerasish_words():
     with pytest.raises(EngineError, match="cholesky"):
         p.cholesky(-np.eye(2))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int32"])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_where_with_a_zero_is_numpys_where(dtype, zero):
+    if dtype == "int32":
+        zero = 0
+    condition = np.array([[True], [False]])
+    x = arr([-0.0, 3.0] if dtype == "int32" else [-0.0, NAN, INF, 1.5], dtype)[::-1]
+    for args in ((x, zero), (zero, x)):
+        full = [np.full_like(x, a) if a is zero else a for a in args]
+        result, expected = p.where(condition, *args), np.where(condition, *full)
+        assert result.dtype == expected.dtype
+        assert result.tobytes() == expected.tobytes()
+    assert p.where(arr(True, "bool"), arr(2.0), 0.0).shape == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,7 @@ def _rsqrt(x: Array) -> Array:
 
 def _sigmoid(x: Array) -> Array:
     e = np.exp(-np.abs(x))  # at most 1: no overflow at either end
-    return np.asarray(np.where(x >= 0, 1.0, e) / (1.0 + e))
+    return np.asarray(np.maximum(e, x >= 0) / (1.0 + e))  # 1 or e above, without a slow np.where
 
 
 # Rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
@@ -144,8 +145,28 @@ def _wide(function: Kernel) -> Kernel:
     return kernel
 
 
+_BITS = {"f": np.int32, "d": np.int64}
+
+
+def masked(x: Array, keep: Array) -> Array:
+    """`x` where the bool array `keep` holds, else 0: a bitwise and, several times as fast as `np.where`."""
+    bits = _BITS.get(x.dtype.char)
+    if bits is None:
+        return np.where(keep, x, x.dtype.type(0))
+    mask = np.negative(keep.view(np.int8)).astype(bits)  # all ones or all zeros
+    return np.asarray(np.bitwise_and(mask, x.view(bits))).view(x.dtype)
+
+
+def _is_zero(x: Any) -> bool:
+    return x.__class__ is float and x == 0 and math.copysign(1, x) > 0
+
+
 def where(condition: Array, x1: Any, x2: Any) -> Array:
     """Choose elementwise."""
+    if _is_zero(x2):
+        return masked(x1, condition)
+    if _is_zero(x1):
+        return masked(x2, ~condition)
     if x1.__class__ is not np.ndarray:
         x1 = strong(x1, x2)
     elif x2.__class__ is not np.ndarray:

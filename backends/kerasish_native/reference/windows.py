@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasish.core.shapes import window_output
-from kerasish_native.reference.elementwise import Kernel, is_half
+from kerasish_native.reference.elementwise import Kernel, is_half, masked
 
 Array = npt.NDArray[Any]
 Ints = tuple[int, ...]
@@ -233,8 +233,7 @@ def max_pool_grad(x: Array, g: Array, *, window: Ints, strides: Ints, pads: Pads
     inner = padded(x, pads, _lowest(x.dtype))
     y = np.zeros(inner.shape, g.dtype)
     for where, hit in _winners(inner, window, strides, g.shape[1:-1]):
-        target = y[_at(where)]
-        np.add(target, g, out=target, where=hit)
+        y[_at(where)] += masked(g, hit)
     return _unpadded(y, x.shape, pads)
 
 

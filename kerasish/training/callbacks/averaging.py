@@ -28,12 +28,12 @@ class SwapEMAWeights(Callback):
             raise ArgumentError(
                 "SwapEMAWeights needs an optimizer that averages weights.", hint="use_ema=True, e.g. Adam(use_ema=True)"
             )
-        return optimizer._model_variables_moving_average
+        return [(v, a) for v, a in zip(optimizer._trainable_variables, optimizer._averages, strict=True) if a is not None]
 
     def _swap(self, to_averages: bool) -> None:
         if to_averages == self._swapped or self.model.optimizer is None or not self.model.optimizer.built:
             return
-        for variable, average in zip(self.model.trainable_variables, self._averages(), strict=True):
+        for variable, average in self._averages():
             variable._value, average._value = average._value, variable._value
         self._swapped = to_averages
 

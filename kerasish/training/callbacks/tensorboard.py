@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,13 @@ class TensorBoard(Callback):
 
     def _writer(self, name: str) -> Any:
         if name not in self._writers:
-            folder = self.log_dir / name
-            folder.mkdir(parents=True, exist_ok=True)
-            self._writers[name] = self._protos.EventFileWriter(str(folder))
+            self._writers[name] = _EventFile(self.log_dir / name, self._protos)
         return self._writers[name]
 
     def _add(self, name: str, values: list[Any], step: int) -> None:
         protos = self._protos
         event = protos.Event(wall_time=time.time(), step=step, summary=protos.Summary(value=values))
-        self._writer(name).add_event(event)
+        self._writer(name).add(event)
 
     def _scalars(self, name: str, logs: dict[str, Any], step: int) -> None:
         value = self._protos.Summary.Value
@@ -128,7 +127,7 @@ class TensorBoard(Callback):
             for layer in self.model.layers:
                 graph.node.add(name=layer.name, op=type(layer).__name__)
         event = protos.Event(wall_time=time.time(), step=0, graph_def=graph.SerializeToString())
-        self._writer("train").add_event(event)
+        self._writer("train").add(event)
 
     def on_train_end(self, logs: Any = None) -> None:
         for writer in self._writers.values():
@@ -136,13 +135,33 @@ class TensorBoard(Callback):
         self._writers = {}
 
 
+class _EventFile:
+    """One event file. The package's own EventFileWriter is not used: it loads a whole framework where one is installed."""
+
+    def __init__(self, folder: Path, protos: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{time.perf_counter_ns()}"
+        self._file = (folder / name).open("wb")
+        self._records = protos.RecordWriter(self._file)
+        self.add(protos.Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Protos:
     """The parts of the package that are used."""
 
     Event: Any
-    EventFileWriter: Any
     GraphDef: Any
     HistogramProto: Any
+    RecordWriter: Any
     Summary: Any
 
 
@@ -152,12 +171,12 @@ def _tensorboard() -> Any:
         from tensorboard.compat.proto.graph_pb2 import GraphDef
         from tensorboard.compat.proto.histogram_pb2 import HistogramProto
         from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError:
         raise BackendNotInstalledError(
             "The TensorBoard callback needs tensorboard.", hint='pip install "kerasish[all]" or pip install tensorboard'
         ) from None
     found = _Protos()
     found.Event, found.GraphDef, found.HistogramProto = Event, GraphDef, HistogramProto
-    found.Summary, found.EventFileWriter = Summary, EventFileWriter
+    found.Summary, found.RecordWriter = Summary, RecordWriter
     return found
