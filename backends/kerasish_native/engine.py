@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,23 +118,30 @@ class TracingEngine(NativeEngine):
 
 
 def _use_compiled_threefry() -> None:
-    """Take random words from the C++ generator; the NumPy one stays for draws it does not know."""
+    """Take random words from the C++ generator where it was built."""
     module: Any = load_kernels()
-    if module is None:
+    if module is None or not _knows_draws(module):
         return
-    reference = REFERENCE["random_bits"], REFERENCE["random_uniform"]
 
-    def through(function: Any, fallback: Kernel) -> Kernel:
+    def through(function: Callable[..., Any]) -> Kernel:
         def kernel(key: np.ndarray, *, shape: Sequence[int], draw: int) -> np.ndarray:
-            if draw:
-                return fallback(key, shape=shape, draw=draw)  # type: ignore[no-any-return]
             k0, k1 = key.tolist()
-            return function(k0, k1, int(np.prod(shape, dtype=np.int64))).reshape(shape)  # type: ignore[no-any-return]
+            words = function(k0, k1, math.prod(shape), 2 * draw & 0xFFFFFFFF)
+            return words.reshape(shape)  # type: ignore[no-any-return]
 
         return kernel
 
-    KERNELS["random_bits"] = through(module.random_bits, reference[0])
-    KERNELS["random_uniform"] = through(module.random_uniform, reference[1])
+    KERNELS["random_bits"] = through(module.random_bits)
+    KERNELS["random_uniform"] = through(module.random_uniform)
+
+
+def _knows_draws(module: Any) -> bool:
+    """Whether the extension is new enough to take the counter's second word (an editable install may be stale)."""
+    try:
+        module.random_bits(0, 0, 0, 0)
+    except TypeError:
+        return False
+    return True
 
 
 def build() -> NativeEngine:
@@ -143,10 +151,4 @@ def build() -> NativeEngine:
     engine.primitives.update(random_bits=KERNELS["random_bits"], random_uniform=KERNELS["random_uniform"])
     tracing = TracingEngine()
     TABLE[Box] = TABLE[Traced] = tracing
-    for kind in _scalar_types(np.generic):
-        TABLE[kind] = None  # NumPy scalars are host data, like arrays
     return engine
-
-
-def _scalar_types(kind: type[Any]) -> list[type[Any]]:
-    return [kind, *(sub for child in kind.__subclasses__() for sub in _scalar_types(child))]

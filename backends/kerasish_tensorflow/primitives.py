@@ -194,7 +194,7 @@ def _extremum(function: Function) -> Function:
 
 
 def _spread_nan(result: Tensor, *operands: Tensor) -> Tensor:
-    """NaN wherever an operand has one: XLA's maximum and minimum on the CPU drop it, tensorflow's own kernels do not."""
+    """NaN wherever an operand has one: XLA's extrema on the CPU drop it, tensorflow's own kernels do not."""
     if xla_active() and result.dtype.is_floating:
         for x in operands:
             result = tf.where(tf.math.is_nan(x), tf.constant(np.nan, result.dtype), result)
@@ -337,6 +337,19 @@ def _reduce(function: Function, wider: dict[Any, Any]) -> Function:
     return via(lambda x, /, *, axis, keepdims: function(input=x, axis=ints(axis), keep_dims=keepdims), wider)
 
 
+def _extreme(function: Function) -> Function:
+    plain = _reduce(function, UNSIGNED)
+
+    def call(x: Tensor, /, *, axis: Axes, keepdims: bool) -> Tensor:
+        result = plain(x, axis=axis, keepdims=keepdims)
+        if not (xla_active() and x.dtype.is_floating):
+            return result
+        nan = raw.Any(input=tf.math.is_nan(x), axis=ints(axis), keep_dims=keepdims)
+        return tf.where(nan, tf.constant(np.nan, x.dtype), result)
+
+    return call
+
+
 def _index_of(function: Function) -> Function:
     def call(x: Tensor, /, *, axis: int, keepdims: bool) -> Tensor:
         x = tf.cast(x, {tf.bool: tf.int32, tf.uint32: tf.int64}.get(x.dtype, x.dtype))
@@ -472,8 +485,8 @@ PRIMITIVES: dict[str, Function] = {
     "scatter_max": _scatter_max,
     "sum": _reduce(raw.Sum, {**HALF_FLOATS, **NARROW}),
     "prod": _reduce(raw.Prod, {**HALF_FLOATS, **NARROW}),
-    "max": _reduce(raw.Max, UNSIGNED),
-    "min": _reduce(raw.Min, UNSIGNED),
+    "max": _extreme(raw.Max),
+    "min": _extreme(raw.Min),
     "any": _reduce(raw.Any, {}),
     "all": _reduce(raw.All, {}),
     "argmax": _index_of(raw.ArgMax),

@@ -160,7 +160,7 @@ def _largest_of_slices(x: Tensor, window: Ints, strides: Ints) -> Tensor:
         stops = [o + (n - 1) * s + 1 for o, n, s in zip(offset, counts, strides, strict=True)]
         steps = zip(offset, stops, strides, strict=True)
         part = x[(slice(None), *(slice(a, b, c) for a, b, c in steps), slice(None))]
-        best = part if best is None else tf.where((part > best) | tf.math.is_nan(part), part, best)
+        best = part if best is None else tf.where((part > best) | tf.not_equal(part, part), part, best)
     return best
 
 

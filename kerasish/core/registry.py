@@ -167,7 +167,7 @@ def current_device() -> str | None:
 def discover(kind: type, x: object) -> Engine | None:
     """Find which engine owns objects of type `kind`, and remember it."""
     owner = None
-    if issubclass(kind, np.generic):  # a NumPy scalar is host data, also where tensors are NumPy arrays
+    if issubclass(kind, (np.generic, np.ndarray)):  # scalars, memory maps: host data, also where tensors are arrays
         TABLE[kind] = None
         return None
     for engine in list(_engines.values()):

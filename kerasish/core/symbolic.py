@@ -93,6 +93,10 @@ class Operation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it as a user would: on symbolic tensors that records a node."""
+        return record(self, args, kwargs)
+
     def __repr__(self) -> str:
         return f"<ops.{self.name}>"
 

@@ -36,7 +36,9 @@ def wrap_build(build: Callable[..., None]) -> Callable[..., None]:
             names = calling.build_parameters(build)
             shapes_dict = {**dict(zip(names, args, strict=False)), **kwargs}
             single = len(shapes_dict) == 1 and next(iter(shapes_dict)) in ("input_shape", *names[:1])
-            shapes = {"input_shape": next(iter(shapes_dict.values()))} if single else {"shapes_dict": shapes_dict}
+            shapes = (
+                {"input_shape": next(iter(shapes_dict.values()))} if single else {"shapes_dict": shapes_dict}
+            )
             self._build_shapes = shapes
 
     return wrapped

@@ -12,7 +12,7 @@ import numpy as np
 from kerasish.core import dtypes, shapes, trees
 from kerasish.core.context import CallContext
 from kerasish.core.contract import Engine
-from kerasish.core.convert import dtype_of, shape_of, to_tensor
+from kerasish.core.convert import dtype_of, host_array, shape_of, to_tensor
 from kerasish.core.primitives.elementwise import cast
 from kerasish.core.registry import TABLE
 from kerasish.core.symbolic import SymbolicTensor
@@ -107,10 +107,7 @@ def as_data(value: Any) -> Any:
     if value.__class__ in (list, tuple) and value:
         leaves = trees.flatten(value)
         if leaves and all(leaf.__class__ in (int, float, bool) for leaf in leaves):
-            from_list = np.asarray(value)
-            if from_list.dtype == np.float64:
-                return from_list.astype(np.float32)
-            return from_list.astype(np.int32) if from_list.dtype == np.int64 else from_list
+            return host_array(value)
     return value
 
 

@@ -83,7 +83,7 @@ class Graph:
         """Compute the outputs for tensors in the structure of `self.inputs`."""
         values = {id(s): v for s, v in zip(self.flat_inputs, self.arrange(inputs), strict=True)}
         for node in self.nodes:
-            result = node.operation(*_fill(node.args, values), **_fill(node.kwargs, values))
+            result = node.operation(*fill(node.args, values), **fill(node.kwargs, values))
             for symbolic, value in zip(trees.flatten(node.outputs), trees.flatten(result), strict=True):
                 values[id(symbolic)] = value
         return trees.map_structure(lambda s: values[id(s)], self.outputs)
@@ -117,15 +117,15 @@ class Graph:
         return flat
 
 
-def _fill(tree: Any, values: dict[int, Any]) -> Any:
+def fill(tree: Any, values: dict[int, Any]) -> Any:
     """Put values in the place of symbolic tensors."""
     kind = tree.__class__
     if kind is SymbolicTensor:
         return values[id(tree)]
     if kind is tuple or kind is list:
-        return kind(_fill(x, values) for x in tree)
+        return kind(fill(x, values) for x in tree)
     if kind is dict:
-        return {k: _fill(v, values) for k, v in tree.items()}
+        return {k: fill(v, values) for k, v in tree.items()}
     if trees.is_nested(tree):
         return trees.map_structure(lambda x: values[id(x)] if isinstance(x, SymbolicTensor) else x, tree)
     return tree

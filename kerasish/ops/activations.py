@@ -82,7 +82,9 @@ def _overridden(composite: Callable[..., Tensor], kinds: str = "f") -> Callable[
                 try:
                     result = override(x)
                 except Exception as error:
-                    raise explain(name, engine, (x,), {}, error, body).at(f"ops.{function.__name__}") from None
+                    raise explain(name, engine, (x,), {}, error, body).at(
+                        f"ops.{function.__name__}"
+                    ) from None
                 if result is not NotImplemented:
                     return result
             return body(x)
@@ -174,7 +176,9 @@ def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
 def _elu(x: Tensor, /, *, alpha: float) -> Tensor:
     """x where x > 0, else alpha·(e^x − 1); override name "elu"."""
     positive = p.greater(x, 0.0)
-    below = p.expm1(p.where(positive, 0.0, x))  # the untaken branch must not overflow: inf · 0 is NaN in gradients
+    below = p.expm1(
+        p.where(positive, 0.0, x)
+    )  # the untaken branch must not overflow: inf · 0 is NaN in gradients
     return p.where(positive, x, below if alpha == 1.0 else p.multiply(below, alpha))
 
 
@@ -351,7 +355,9 @@ def sparse_sigmoid(x: Any) -> Tensor:
 def _gelu(x: Tensor, /, *, approximate: bool) -> Tensor:
     """x · Φ(x), Φ exact by erf or approximated by tanh; override name "gelu"."""
     if approximate:
-        inner = p.multiply(p.add(x, p.multiply(p.multiply(p.square(x), x), 0.044715)), math.sqrt(2.0 / math.pi))
+        inner = p.multiply(
+            p.add(x, p.multiply(p.multiply(p.square(x), x), 0.044715)), math.sqrt(2.0 / math.pi)
+        )
         gate = p.tanh(inner)
     else:
         gate = p.erf(p.multiply(x, math.sqrt(0.5)))
@@ -477,7 +483,9 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     axis = axis_index(axis, len(shape))
     size = shape[axis]
     if is_known(size) and size % 2:
-        raise ShapeError("glu needs an axis of even size.", expected="an even size", received=f"{show(shape)}, axis {axis}")
+        raise ShapeError(
+            "glu needs an axis of even size.", expected="an even size", received=f"{show(shape)}, axis {axis}"
+        )
     cut = size // 2
     start, stop, step = [0] * len(shape), list(shape), (1,) * len(shape)
     stop[axis] = cut
@@ -485,6 +493,13 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     start[axis], stop[axis] = cut, size
     second = p.slice(x, start=tuple(start), stop=tuple(stop), step=step)
     return p.multiply(first, p.sigmoid(second))
+
+
+def _axes(axis: Any, x: Tensor) -> tuple[int, ...]:
+    rank = len(shape_of(x))
+    if axis.__class__ is int and -rank <= axis < rank:  # the usual case, quickly
+        return (axis % rank,)
+    return axis_tuple(axis, rank)
 
 
 # -- distributions ---------------------------------------------------------------------------------------------------
@@ -508,7 +523,7 @@ def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
         [0.5, 0.5]
     """
     x = _ready(x)
-    return _softmax(x, axis=axis_tuple(axis, len(shape_of(x))))
+    return _softmax(x, axis=_axes(axis, x))
 
 
 @overridable
@@ -527,7 +542,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
         [-0.6931, -0.6931]
     """
     x = _ready(x)
-    return _log_softmax(x, axis=axis_tuple(axis, len(shape_of(x))))
+    return _log_softmax(x, axis=_axes(axis, x))
 
 
 @overridable

@@ -36,7 +36,9 @@ def _check_known(x: Any, name: str) -> None:
     unknown = isinstance(x, (AbstractTensor, SymbolicTensor)) or (engine is not None and engine.is_traced(x))
     if unknown:
         raise TraceError(
-            f"`{name}` must be known while a function is traced.", received=repr(x)[:80], hint="pass a Python number"
+            f"`{name}` must be known while a function is traced.",
+            received=repr(x)[:80],
+            hint="pass a Python number",
         )
 
 

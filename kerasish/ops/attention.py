@@ -47,7 +47,9 @@ def _attention(
     if soft_cap is not None:
         scores = p.multiply(p.tanh(p.divide(scores, soft_cap)), soft_cap)
     if bias is not None:
-        scores = p.add(scores, bias if dtype_of(bias) == dtype_of(scores) else p.cast(bias, dtype=dtype_of(scores)))
+        scores = p.add(
+            scores, bias if dtype_of(bias) == dtype_of(scores) else p.cast(bias, dtype=dtype_of(scores))
+        )
     allowed = mask
     if causal:
         _, _, length, keys = shape_of(scores)

@@ -43,7 +43,9 @@ def _differentiable(x: Any, what: str) -> Tensor:
     x = tensors(x)[0]
     if not dtypes.is_float(dtype_of(x)):
         raise DTypeError(
-            f"{what} must be floats to be differentiated.", received=dtype_of(x), hint="ops.cast(x, 'float32')"
+            f"{what} must be floats to be differentiated.",
+            received=dtype_of(x),
+            hint="ops.cast(x, 'float32')",
         )
     return x
 
@@ -105,7 +107,11 @@ def value_and_grad(
         places = _places(chosen, len(args))
         given = [args[n] for n in places]
         inputs = tensors(
-            *(_differentiable(x, f"Argument {n}") for n, arg in zip(places, given, strict=True) for x in _leaves(arg)),
+            *(
+                _differentiable(x, f"Argument {n}")
+                for n, arg in zip(places, given, strict=True)
+                for x in _leaves(arg)
+            ),
             *(_differentiable(v.value, v.path) for v in bound),
         )
         count = len(inputs) - len(bound)
@@ -182,7 +188,10 @@ def vjp(fn: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
 
     def pullback(cotangents: Any) -> tuple[Any, ...]:
         given = tensors(*trees.flatten(cotangents))
-        given = [p.cast(c, dtype=dtype_of(y)) if dtype_of(c) != dtype_of(y) else c for c, y in zip(given, outputs, strict=True)]
+        given = [
+            p.cast(c, dtype=dtype_of(y)) if dtype_of(c) != dtype_of(y) else c
+            for c, y in zip(given, outputs, strict=True)
+        ]
         found = [p.multiply(x, 0.0) if g is None else g for g, x in zip(pull(given), inputs, strict=True)]
         leaves = iter(found)
         return tuple(trees.map_structure(lambda _: next(leaves), x) for x in primals)

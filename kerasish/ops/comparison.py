@@ -231,7 +231,9 @@ def bitwise_not(x: Any) -> Tensor:
     if dtype_of(x) == "bool":
         return p.logical_not(x)
     if not dtypes.is_integer(dtype_of(x)):
-        raise DTypeError("Bits belong to integers and bools.", received=dtype_of(x), hint="ops.cast(x, 'int32')")
+        raise DTypeError(
+            "Bits belong to integers and bools.", received=dtype_of(x), hint="ops.cast(x, 'int32')"
+        )
     return p.bitwise_not(x)
 
 

@@ -55,7 +55,9 @@ class _Tree:
 def _like(leaves: list[Tensor], state: list[Tensor]) -> list[Tensor]:
     """Leaves in the dtypes of the state they replace."""
     if len(leaves) != len(state):
-        raise ShapeError("The body changed the structure of its state.", expected=len(state), received=len(leaves))
+        raise ShapeError(
+            "The body changed the structure of its state.", expected=len(state), received=len(leaves)
+        )
     return [
         x if dtype_of(x) == dtype_of(old) else p.cast(x, dtype=dtype_of(old))
         for x, old in zip(leaves, state, strict=True)
@@ -109,9 +111,7 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
 
 
 @op
-def while_loop(
-    cond: Function, body: Function, loop_vars: Any, maximum_iterations: int | None = None
-) -> Any:
+def while_loop(cond: Function, body: Function, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
     """Repeat loop_vars = body(*loop_vars) while cond(*loop_vars) holds, at most `maximum_iterations` times.
 
     A list or tuple of loop variables is spread over the arguments; anything else is one argument. Reverse-mode
@@ -217,7 +217,9 @@ def scan(
         packed = None if xs is None else trees.pack_sequence_as(xs, list(x))
         result = f(trees.pack_sequence_as(init, list(carry)), packed)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise ArgumentError("The function of a scan must return (carry, y).", received=type(result).__name__)
+            raise ArgumentError(
+                "The function of a scan must return (carry, y).", received=type(result).__name__
+            )
         after, y = result
         outputs.structure = y
         ys = [] if y is None else outputs.flat(y)
@@ -297,7 +299,9 @@ def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int =
 
     distance = 1
     while distance < size:  # each round doubles how far back an element reaches (Hillis and Steele, 1986)
-        before, here = (trees.pack_sequence_as(elems, part(*r)) for r in ((0, size - distance), (distance, size)))
+        before, here = (
+            trees.pack_sequence_as(elems, part(*r)) for r in ((0, size - distance), (distance, size))
+        )
         joined = tensors(*trees.flatten(f(before, here)))
         untouched = part(0, distance)
         leaves = [p.concatenate([u, j], axis=a) for u, j, a in zip(untouched, joined, places, strict=True)]
@@ -316,7 +320,9 @@ def _signature(text: str | None, count: int) -> tuple[list[list[str]], list[list
     sides = text.replace(" ", "").split("->")
     groups = [[[n for n in g.split(",") if n] for g in re.findall(r"\(([^()]*)\)", side)] for side in sides]
     if len(sides) != 2 or len(groups[0]) != count:
-        raise ArgumentError("The signature does not fit.", expected=f"{count} groups such as (n)", received=text)
+        raise ArgumentError(
+            "The signature does not fit.", expected=f"{count} groups such as (n)", received=text
+        )
     return groups[0], groups[1]
 
 

@@ -37,7 +37,11 @@ def sizes_of(value: Any, rank: int, name: str, *, minimum: int = 1) -> tuple[int
 
 
 def explicit_pads(
-    padding: str, spatial: Sequence[int], window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
+    padding: str,
+    spatial: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
 ) -> Pads:
     """The pads that "valid", "same" or "causal" stand for.
 
@@ -52,7 +56,9 @@ def explicit_pads(
         return tuple(shapes.same_padding(*sizes) for sizes in each)
     if mode == "causal" and len(window) == 1:
         return ((dilation[0] * (window[0] - 1), 0),)
-    raise UnknownNameError.of("padding", padding, ("valid", "same", *(["causal"] if len(window) == 1 else [])))
+    raise UnknownNameError.of(
+        "padding", padding, ("valid", "same", *(["causal"] if len(window) == 1 else []))
+    )
 
 
 def to_channels_last(x: Tensor, data_format: str) -> Tensor:
@@ -99,9 +105,7 @@ def _convolve(
     return p.conv(x, kernel, strides=steps, pads=pads, dilation=dilation, groups=groups)
 
 
-def _window_fits(
-    spatial: Sequence[int], window: Sequence[int], pads: Pads, dilation: Sequence[int]
-) -> None:
+def _window_fits(spatial: Sequence[int], window: Sequence[int], pads: Pads, dilation: Sequence[int]) -> None:
     for size, span, (before, after), rate in zip(spatial, window, pads, dilation, strict=True):
         reach = rate * (span - 1) + 1
         if shapes.is_known(size) and size + before + after < reach:
@@ -147,7 +151,9 @@ def conv(
     x, kernel, layout = _prepared(inputs, kernel, data_format)
     channels, per_group = shape_of(x)[-1], shape_of(kernel)[-2]
     groups = channels // per_group if shapes.is_known(channels) and per_group else 1
-    if shapes.is_known(channels) and (not per_group or channels % per_group or shape_of(kernel)[-1] % max(groups, 1)):
+    if shapes.is_known(channels) and (
+        not per_group or channels % per_group or shape_of(kernel)[-1] % max(groups, 1)
+    ):
         raise ShapeError(
             "The channels do not fit the kernel.",
             expected=f"a multiple of {per_group} input channels whose number of groups divides {shape_of(kernel)[-1]}",
@@ -162,7 +168,9 @@ def _depthwise(x: Tensor, kernel: Tensor, strides: Sizes, padding: str, dilation
     found = shape_of(x)[-1]
     if not shapes.compatible(found, channels):
         raise ShapeError(
-            "The channels do not fit the depthwise kernel.", expected=f"{channels} input channels", received=found
+            "The channels do not fit the depthwise kernel.",
+            expected=f"{channels} input channels",
+            received=found,
         )
     kernel = p.reshape(kernel, shape=(*window, 1, channels * multiplier))
     return _convolve(x, kernel, strides, padding, dilation_rate, channels)
@@ -249,7 +257,9 @@ def _transposed_geometry(
             return size * stride, (total // 2, total - total // 2)
         return size * stride + max(reach - stride, 0), (0, 0)
     if extra >= stride:
-        raise ArgumentError("`output_padding` must be smaller than `strides`.", expected=f"< {stride}", received=extra)
+        raise ArgumentError(
+            "`output_padding` must be smaller than `strides`.", expected=f"< {stride}", received=extra
+        )
     if padding == "valid":
         return (size - 1) * stride + reach + extra, (0, 0)
     total = max(2 * (reach // 2) - extra, 0)

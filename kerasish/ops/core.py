@@ -59,7 +59,9 @@ def convert_to_tensor(
         [1.0, 2.0]
     """
     if sparse or ragged:
-        raise ArgumentError("Sparse and ragged tensors are not supported.", hint="leave `sparse` and `ragged` out")
+        raise ArgumentError(
+            "Sparse and ragged tensors are not supported.", hint="leave `sparse` and `ragged` out"
+        )
     name = None if dtype is None else dtypes.canonical(dtype)
     x = plain(x)
     if isinstance(x, (list, tuple)) and _holds_tensors(x):
@@ -84,7 +86,9 @@ def _nested(x: Any, name: str | None) -> Tensor:
     common = name or dtypes.promote(*(dtype_of(item) for item in items))
     items = [item if dtype_of(item) == common else p.cast(item, dtype=common) for item in items]
     if len({len(shape_of(item)) for item in items}) > 1:
-        raise ShapeError("Rows of different rank do not make a tensor.", received=[shape_of(i) for i in items])
+        raise ShapeError(
+            "Rows of different rank do not make a tensor.", received=[shape_of(i) for i in items]
+        )
     return p.concatenate([p.reshape(item, shape=(1, *shape_of(item))) for item in items], axis=0)
 
 
@@ -283,7 +287,9 @@ def _narrower(x: Tensor, name: str) -> Tensor:
     bits = x if dtype_of(x) == _unsigned(wide) else p.bitcast(x, dtype=_unsigned(wide))
     parts = []
     for offset in range(0, wide, narrow):
-        part = p.cast(p.right_shift(bits, offset), dtype=_unsigned(narrow))  # a narrowing cast keeps the low bits
+        part = p.cast(
+            p.right_shift(bits, offset), dtype=_unsigned(narrow)
+        )  # a narrowing cast keeps the low bits
         parts.append(p.reshape(part, shape=(*shape_of(part), 1)))
     joined = p.concatenate(parts, axis=len(shape_of(x)))
     sizes = shape_of(x)

@@ -187,7 +187,9 @@ def _lines(start: Any, stop: Any, num: Any, endpoint: bool) -> tuple[Tensor, Ten
     index = counting(start, count)
     fractions = p.divide(p.cast(index, dtype=dtype_of(start)), float(max(intervals, 1)))
     fractions = p.reshape(fractions, shape=(count, *(1,) * rank))
-    at_end = p.reshape(p.equal(index, count - 1 if endpoint and count > 1 else -1), shape=(count, *(1,) * rank))
+    at_end = p.reshape(
+        p.equal(index, count - 1 if endpoint and count > 1 else -1), shape=(count, *(1,) * rank)
+    )
     return start, stop, fractions, at_end, intervals
 
 
@@ -275,7 +277,9 @@ def geomspace(
     values = p.multiply(first, p.exp(p.multiply(p.log(ratio), t)))
     whole = p.round(values)  # ln and exp cost a few bits: 2.0000002 was meant to be 2
     close = p.less_equal(p.abs(p.subtract(values, whole)), p.multiply(p.abs(whole), 4e-7))
-    values = p.where(close, whole, values) if dtypes.is_integer(dtypes.canonical(dtype or floatx())) else values
+    values = (
+        p.where(close, whole, values) if dtypes.is_integer(dtypes.canonical(dtype or floatx())) else values
+    )
     return _placed(p.where(at_end, last, values), axis, dtype)
 
 

@@ -91,7 +91,9 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     steps = p.transpose(_log_softmax(wide, axis=(2,)), axes=(1, 0, 2))
 
     # A label may be entered from two states back (over the blank between) unless it repeats the label before.
-    before = p.pad(p.slice(labels, start=(0, 0), stop=(rows, states - 2), step=(1, 1)), pads=((0, 0), (2, 0)), value=-1)
+    before = p.pad(
+        p.slice(labels, start=(0, 0), stop=(rows, states - 2), step=(1, 1)), pads=((0, 0), (2, 0)), value=-1
+    )
     jump = p.logical_and(p.not_equal(labels, mask_index), p.not_equal(labels, before))
     numbers = p.reshape(counting(wide, states), shape=(1, states))
     start = p.where(p.less(numbers, 1), 0.0, filled(wide, (rows, states), _NEVER, dtype_of(wide)))
@@ -102,7 +104,9 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
         emitted = p.take_along_axis(scores, labels, axis=1)
         skipped = p.where(jump, _shifted(alpha, 2), _NEVER)
         after = p.add(_log_add(alpha, _shifted(alpha, 1), skipped), emitted)
-        first = p.add(p.where(p.less(numbers, 2), 0.0, filled(wide, (rows, states), _NEVER, dtype_of(wide))), emitted)
+        first = p.add(
+            p.where(p.less(numbers, 2), 0.0, filled(wide, (rows, states), _NEVER, dtype_of(wide))), emitted
+        )
         after = p.where(p.equal(number, 0), first, p.maximum(after, _NEVER))
         running = p.less(number, p.reshape(output_length, shape=(rows, 1)))
         return [p.where(running, after, alpha)], []
@@ -152,7 +156,9 @@ def ctc_decode(
     inputs, lengths = tensors(inputs, sequence_lengths)
     if len(shape_of(inputs)) != 3:
         raise ShapeError(
-            "Class scores of sequences are needed.", expected="(B, T, C)", received=shapes.show(shape_of(inputs))
+            "Class scores of sequences are needed.",
+            expected="(B, T, C)",
+            received=shapes.show(shape_of(inputs)),
         )
     if strategy == "greedy":
         return _greedy(inputs, _int32(lengths), merge_repeated, mask_index)
@@ -169,9 +175,13 @@ def _greedy(inputs: Tensor, lengths: Tensor, merge: bool, blank: int) -> tuple[T
     within = p.less(p.reshape(counting(inputs, time), shape=(1, time)), p.reshape(lengths, shape=(rows, 1)))
     kept = p.logical_and(within, p.not_equal(best, blank))
     if merge:
-        before = p.slice(p.pad(best, pads=((0, 0), (1, 0)), value=-1), start=(0, 0), stop=(rows, time), step=(1, 1))
+        before = p.slice(
+            p.pad(best, pads=((0, 0), (1, 0)), value=-1), start=(0, 0), stop=(rows, time), step=(1, 1)
+        )
         kept = p.logical_and(kept, p.not_equal(best, before))
-    order = p.argsort(p.cast(p.logical_not(kept), dtype="int32"), axis=1)  # stable: kept labels first, in order
+    order = p.argsort(
+        p.cast(p.logical_not(kept), dtype="int32"), axis=1
+    )  # stable: kept labels first, in order
     labels = p.take_along_axis(p.where(kept, best, -1), order, axis=1)
     score = p.where(within, p.max(inputs, axis=(2,), keepdims=False), 0.0)
     score = p.negative(p.sum(score, axis=(1,), keepdims=True))
@@ -198,7 +208,9 @@ def _search_row(logs: np.ndarray, width: int, blank: int) -> list[tuple[tuple[in
     for step in logs:
         found: dict[tuple[int, ...], list[float]] = {}
 
-        def gain(prefix: tuple[int, ...], kind: int, score: float, found: dict[tuple[int, ...], list[float]]) -> None:
+        def gain(
+            prefix: tuple[int, ...], kind: int, score: float, found: dict[tuple[int, ...], list[float]]
+        ) -> None:
             entry = found.setdefault(prefix, [-np.inf, -np.inf])
             entry[kind] = float(np.logaddexp(entry[kind], score))
 

@@ -16,7 +16,12 @@ from kerasish.ops.conv import explicit_pads, sizes_of
 from kerasish.ops.image_filters import gaussian_blur, sobel_edges, ssim
 from kerasish.ops.image_layout import closed, opened, to_float
 from kerasish.ops.image_resize import resize, scale_and_translate
-from kerasish.ops.image_warp import affine_transform, elastic_transform, map_coordinates, perspective_transform
+from kerasish.ops.image_warp import (
+    affine_transform,
+    elastic_transform,
+    map_coordinates,
+    perspective_transform,
+)
 
 __all__ = [
     "affine_transform",
@@ -45,7 +50,9 @@ def _three(x: Tensor) -> list[Tensor]:
     """The three channels of x (N, H, W, 3), each (N, H, W, 1)."""
     shape = shape_of(x)
     if not shapes.compatible(shape[3], 3):
-        raise ShapeError("Images of three channels are needed.", expected="3 channels", received=shapes.show(shape))
+        raise ShapeError(
+            "Images of three channels are needed.", expected="3 channels", received=shapes.show(shape)
+        )
     return [p.slice(x, start=(0, 0, 0, i), stop=(*shape[:3], i + 1), step=(1, 1, 1, 1)) for i in range(3)]
 
 
@@ -78,7 +85,9 @@ def _float_images(images: Any, data_format: str | None) -> Any:
     x, layout = opened(images, data_format)
     if not dtypes.is_float(layout.dtype):
         raise DTypeError(
-            "Float images in [0, 1] are needed.", received=layout.dtype, hint="ops.cast(images, 'float32') / 255"
+            "Float images in [0, 1] are needed.",
+            received=layout.dtype,
+            hint="ops.cast(images, 'float32') / 255",
         )
     return x, layout
 
@@ -160,7 +169,8 @@ def _patches(
     spatial = shape_of(x)[1:-1]
     pads = explicit_pads(padding, spatial, window, steps, rates)
     counts = [
-        shapes.window_output(*arguments) for arguments in zip(spatial, window, steps, pads, rates, strict=True)
+        shapes.window_output(*arguments)
+        for arguments in zip(spatial, window, steps, pads, rates, strict=True)
     ]
     if any(pair != (0, 0) for pair in pads):
         x = p.pad(x, pads=((0, 0), *pads, (0, 0)), value=0)

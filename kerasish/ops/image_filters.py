@@ -67,7 +67,9 @@ def gaussian_blur(
     """
     sizes, deviations = tuple(kernel_size), tuple(float(s) for s in sigma)
     if len(sizes) != 2 or len(deviations) != 2 or min(sizes) < 1 or min(deviations) <= 0:
-        raise ArgumentError("`kernel_size` and `sigma` are pairs of positive numbers.", received=(kernel_size, sigma))
+        raise ArgumentError(
+            "`kernel_size` and `sigma` are pairs of positive numbers.", received=(kernel_size, sigma)
+        )
     x, layout = opened(images, data_format)
     return closed(from_float(blurred(to_float(x), sizes, deviations), layout.dtype), layout)
 
@@ -134,7 +136,11 @@ def ssim(
     x, y = to_float(x), to_float(y)
     one, two = shape_of(x), shape_of(y)
     small = any(shapes.is_known(s) and s < filter_size for s in one[1:3])
-    if small or len(one) != len(two) or not all(shapes.compatible(a, b) for a, b in zip(one, two, strict=True)):
+    if (
+        small
+        or len(one) != len(two)
+        or not all(shapes.compatible(a, b) for a, b in zip(one, two, strict=True))
+    ):
         raise ShapeError(
             "Two images of one shape, at least as large as the window, are needed.",
             expected=f"height and width >= {filter_size}",

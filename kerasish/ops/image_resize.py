@@ -99,7 +99,9 @@ def _resized(x: Tensor, size: Sequence[int], method: str, antialias: bool) -> Te
 def _pair(size: Any) -> tuple[int, int]:
     sizes = tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(sizes) != 2 or any(isinstance(s, bool) or not hasattr(s, "__index__") or s < 1 for s in sizes):
-        raise ArgumentError("`size` must be two positive integers.", expected="(height, width)", received=size)
+        raise ArgumentError(
+            "`size` must be two positive integers.", expected="(height, width)", received=size
+        )
     return int(sizes[0]), int(sizes[1])
 
 
@@ -213,12 +215,16 @@ def scale_and_translate(
     x = floats(images)
     shape = shape_of(x)
     if len(output_shape) != len(shape):
-        raise ShapeError("`output_shape` has another rank.", expected=len(shape), received=tuple(output_shape))
+        raise ShapeError(
+            "`output_shape` has another rank.", expected=len(shape), received=tuple(output_shape)
+        )
     if is_abstract():
         return filled(x, tuple(output_shape), 0, dtype_of(x))
     factors, shifts = to_numpy(scale).ravel(), to_numpy(translation).ravel()
     for i, axis in enumerate(spatial_dims):
         axis = shapes.axis_index(axis, len(shape), name="spatial_dims")
-        weights = _kernel_matrix(shape[axis], output_shape[axis], float(factors[i]), float(shifts[i]), kernel, antialias)
+        weights = _kernel_matrix(
+            shape[axis], output_shape[axis], float(factors[i]), float(shifts[i]), kernel, antialias
+        )
         x = along_axis(x, weights, axis)
     return x

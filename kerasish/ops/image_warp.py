@@ -153,7 +153,11 @@ def _grid(x: Tensor, dtype: str) -> tuple[Tensor, Tensor, Tensor]:
     """(rows of the batch, y, x) of every pixel, shapes (N, 1, 1), (1, H, 1), (1, 1, W)."""
     n, h, w, _ = shape_of(x)
     number = p.reshape(counting(x, n), shape=(n, 1, 1))
-    return number, p.reshape(counting(x, h, dtype), shape=(1, h, 1)), p.reshape(counting(x, w, dtype), shape=(1, 1, w))
+    return (
+        number,
+        p.reshape(counting(x, h, dtype), shape=(1, h, 1)),
+        p.reshape(counting(x, w, dtype), shape=(1, 1, w)),
+    )
 
 
 def _projected(x: Tensor, transform: Tensor, interpolation: str, mode: str, fill: float) -> Tensor:
@@ -229,7 +233,9 @@ def _transforms(x: Tensor, value: Any, tail: tuple[int, ...], name: str) -> Tens
         value, shape = p.reshape(value, shape=(1, *tail)), (1, *tail)
     if shape[1:] != tail or not (shape[0] == 1 or shapes.compatible(shape[0], shape_of(x)[0])):
         wanted = ", ".join(map(str, tail))
-        raise ShapeError(f"`{name}` does not fit.", expected=f"({wanted}) or (N, {wanted})", received=shapes.show(shape))
+        raise ShapeError(
+            f"`{name}` does not fit.", expected=f"({wanted}) or (N, {wanted})", received=shapes.show(shape)
+        )
     dtype = "float64" if dtype_of(x) == "float64" else "float32"
     return value if dtype_of(value) == dtype else p.cast(value, dtype=dtype)
 

@@ -14,7 +14,16 @@ from kerasish.core import dtypes, shapes
 from kerasish.core import primitives as p
 from kerasish.core.abstract import AbstractTensor
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of, host_array, plain, promoted, shape_of, tensors, to_numpy, to_tensor
+from kerasish.core.convert import (
+    dtype_of,
+    host_array,
+    plain,
+    promoted,
+    shape_of,
+    tensors,
+    to_numpy,
+    to_tensor,
+)
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ArgumentError, DTypeError, OutOfRangeError, ShapeError, TraceError
 from kerasish.core.primitive import ABSTRACT
@@ -85,13 +94,17 @@ def _checked(x: Tensor, indices: Any, size: int, name: str) -> Tensor:
         raise DTypeError(f"`{name}` must hold integers.", received=str(array.dtype))
     if shapes.is_known(size) and array.size and (array.min() < -size or array.max() >= size):
         bad = array.min() if array.min() < -size else array.max()
-        raise OutOfRangeError("An index is outside the axis.", expected=f"{-size} to {size - 1}", received=int(bad))
+        raise OutOfRangeError(
+            "An index is outside the axis.", expected=f"{-size} to {size - 1}", received=int(bad)
+        )
     return constant(x, np.where(array < 0, array + size, array), "int32")
 
 
 def _tensor_inside(items: Any) -> bool:
     return any(
-        _tensor_inside(i) if isinstance(i, (list, tuple)) else not isinstance(i, (int, float, np.generic, np.ndarray))
+        _tensor_inside(i)
+        if isinstance(i, (list, tuple))
+        else not isinstance(i, (int, float, np.generic, np.ndarray))
         for i in items
     )
 
@@ -143,9 +156,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     given = shape_of(indices)
     if len(given) != len(sizes):
         raise ShapeError("Indices need the tensor's rank.", expected=len(sizes), received=shapes.show(given))
-    common = shapes.broadcast(
-        *((*s[:place], 1, *s[place + 1 :]) for s in (sizes, given))
-    )
+    common = shapes.broadcast(*((*s[:place], 1, *s[place + 1 :]) for s in (sizes, given)))
     x = p.broadcast_to(x, shape=(*common[:place], sizes[place], *common[place + 1 :]))
     indices = p.broadcast_to(indices, shape=(*common[:place], given[place], *common[place + 1 :]))
     return p.take_along_axis(x, indices, axis=place)
@@ -165,7 +176,9 @@ def _items(x: Tensor, key: Any) -> list[Any]:
     for item in key if isinstance(key, tuple) else (key,):
         item = plain(item)
         if isinstance(item, (bool, np.bool_)):
-            raise ArgumentError("A single bool is no index.", received=item, hint="use ops.where or ops.expand_dims")
+            raise ArgumentError(
+                "A single bool is no index.", received=item, hint="use ops.where or ops.expand_dims"
+            )
         if isinstance(item, (list, range)):
             item = promoted_stack(item) if _tensor_inside(item) else list(item)
             mask = isinstance(item, list) and host_array(item).dtype == bool
@@ -177,7 +190,9 @@ def _items(x: Tensor, key: Any) -> list[Any]:
     used = sum(1 for i in parts if i is not None and i is not Ellipsis)
     dots = sum(1 for i in parts if i is Ellipsis)
     if dots > 1 or used > rank:
-        raise ArgumentError("Too many indices for the tensor.", expected=f"at most {rank}", received=f"{used}")
+        raise ArgumentError(
+            "Too many indices for the tensor.", expected=f"at most {rank}", received=f"{used}"
+        )
     if not dots:
         parts.append(Ellipsis)
     at = next(i for i, item in enumerate(parts) if item is Ellipsis)
@@ -209,7 +224,9 @@ def _at(item: Any, size: int, axis: int) -> int:
     index = int(item)
     if shapes.is_known(size) and not -size <= index < size:
         raise OutOfRangeError(
-            "An index is outside the tensor.", expected=f"{-size} to {size - 1} for axis {axis}", received=index
+            "An index is outside the tensor.",
+            expected=f"{-size} to {size - 1} for axis {axis}",
+            received=index,
         )
     return index + size if index < 0 else index
 
@@ -241,7 +258,11 @@ def _basic(x: Tensor, items: list[Any], keep_ints: bool) -> Tensor:
         x = p.slice(x, start=tuple(start), stop=tuple(stop), step=tuple(step))
     if flips:
         x = p.flip(x, axis=tuple(flips))
-    return x if len(shape) == len(sizes) and all(i is not None for i in items) else p.reshape(x, shape=tuple(shape))
+    return (
+        x
+        if len(shape) == len(sizes) and all(i is not None for i in items)
+        else p.reshape(x, shape=tuple(shape))
+    )
 
 
 def _advanced(x: Tensor, items: list[Any]) -> Tensor:
@@ -326,7 +347,9 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     sizes, wanted = shape_of(x), size_tuple(shape)
     fixed = _static_starts(start_indices)
     if len(wanted) != len(sizes) or (fixed is not None and len(fixed) != len(sizes)):
-        raise ShapeError("One start and one size for each axis are needed.", expected=len(sizes), received=shape)
+        raise ShapeError(
+            "One start and one size for each axis are needed.", expected=len(sizes), received=shape
+        )
     if fixed is None:
         if any(w < 0 for w in wanted):
             raise ArgumentError("-1 needs starts that are numbers.", received=shape)
@@ -334,7 +357,9 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     blocks = [s - lo if w == -1 else w for w, s, lo in zip(wanted, sizes, fixed, strict=True)]
     for w, s in zip(blocks, sizes, strict=True):
         if not 0 <= w or (shapes.is_known(s) and w > s):
-            raise ShapeError("The block is larger than the tensor.", expected=shapes.show(sizes), received=shape)
+            raise ShapeError(
+                "The block is larger than the tensor.", expected=shapes.show(sizes), received=shape
+            )
     start = [min(max(lo, 0), s - w) for lo, s, w in zip(fixed, sizes, blocks, strict=True)]
     stop = tuple(lo + w for lo, w in zip(start, blocks, strict=True))
     return p.slice(x, start=tuple(start), stop=stop, step=(1,) * len(sizes))
@@ -363,7 +388,9 @@ def _places(x: Tensor, indices: Any) -> Tensor:
     given = shape_of(indices)
     if len(given) < 1 or not shapes.is_known(given[-1]) or given[-1] > len(shape_of(x)):
         raise ShapeError(
-            "The last axis of `indices` must name axes.", expected=f"at most {len(shape_of(x))}", received=given
+            "The last axis of `indices` must name axes.",
+            expected=f"at most {len(shape_of(x))}",
+            received=given,
         )
     rows = shapes.size_of(given[:-1])
     indices = p.reshape(indices, shape=(rows, given[-1]))
@@ -419,7 +446,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
         [5, 0, 7]
     """
     if reduction not in (None, "add", "max", "min", "mul"):
-        raise ArgumentError("Unknown `reduction`.", expected="None, 'add', 'max', 'min' or 'mul'", received=reduction)
+        raise ArgumentError(
+            "Unknown `reduction`.", expected="None, 'add', 'max', 'min' or 'mul'", received=reduction
+        )
     x, new = tensors(inputs, updates)
     if dtype_of(new) != dtype_of(x):
         new = p.cast(new, dtype=dtype_of(x))
@@ -465,7 +494,8 @@ def nonzero(x: Any) -> tuple[Tensor, ...]:
         return tuple(AbstractTensor((None,), "int32") for _ in shape_of(x))
     if engine.is_traced(x):
         raise TraceError(
-            "How many values differ from 0 is not known while tracing.", hint="use ops.where with three arguments"
+            "How many values differ from 0 is not known while tracing.",
+            hint="use ops.where with three arguments",
         )
     return tuple(constant(x, places, "int32") for places in np.nonzero(engine.to_numpy(x)))
 

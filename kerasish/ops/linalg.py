@@ -427,7 +427,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     axes = tuple(range(len(sizes))) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
     places = tuple(axis_index(a, len(sizes)) for a in axes)
     if len(set(places)) != len(places) or len(places) not in (1, 2):
-        raise ArgumentError("A norm runs over one axis or two.", received=f"axis={axis} of {shapes.show(sizes)}")
+        raise ArgumentError(
+            "A norm runs over one axis or two.", received=f"axis={axis} of {shapes.show(sizes)}"
+        )
     if len(places) == 1:
         return _like(_vector_norm(x, ord, places, bool(keepdims)), x)
     return _like(_matrix_norm(x, ord, (places[0], places[1]), bool(keepdims)), x)

@@ -241,9 +241,13 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Tensor:
     x1, x2 = promoted(x1, x2, at_least="float")
     one, two = shape_of(x1), shape_of(x2)
     if len(one) != len(two) or not all(shapes.compatible(a, b) for a, b in zip(one, two, strict=True)):
-        raise ShapeError("x1 and x2 must have one shape.", expected=shapes.show(one), received=shapes.show(two))
+        raise ShapeError(
+            "x1 and x2 must have one shape.", expected=shapes.show(one), received=shapes.show(two)
+        )
     axes = tuple(range(len(one)))
-    error = p.divide(p.sum(p.square(p.subtract(x1, x2)), axis=axes, keepdims=False), float(shapes.size_of(one)))
+    error = p.divide(
+        p.sum(p.square(p.subtract(x1, x2)), axis=axes, keepdims=False), float(shapes.size_of(one))
+    )
     return p.add(p.multiply(p.log(error), -10.0 / math.log(10.0)), 20.0 * math.log10(max_val))
 
 
@@ -291,7 +295,9 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
     last = data_format == "channels_last"
     n, h, w, c = shape if last else (shape[0], shape[2], shape[3], shape[1])
     if shapes.is_known(c) and c % (b * b):
-        raise ShapeError(f"The channels must be a multiple of block_size² = {b * b}.", received=shapes.show(shape))
+        raise ShapeError(
+            f"The channels must be a multiple of block_size² = {b * b}.", received=shapes.show(shape)
+        )
     depth = c // (b * b)
     if last:
         x = p.transpose(p.reshape(x, shape=(n, h, w, b, b, depth)), axes=(0, 1, 3, 2, 4, 5))
@@ -323,7 +329,9 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     last = data_format == "channels_last"
     n, h, w, c = shape if last else (shape[0], shape[2], shape[3], shape[1])
     if any(shapes.is_known(size) and size % b for size in (h, w)):
-        raise ShapeError(f"Height and width must be multiples of block_size = {b}.", received=shapes.show(shape))
+        raise ShapeError(
+            f"Height and width must be multiples of block_size = {b}.", received=shapes.show(shape)
+        )
     if last:
         x = p.transpose(p.reshape(x, shape=(n, h // b, b, w // b, b, c)), axes=(0, 1, 3, 2, 4, 5))
         return p.reshape(x, shape=(n, h // b, w // b, b * b * c))
@@ -335,7 +343,10 @@ def _grid(
     size: tuple[int, int], kernel_size: Any, dilation: Any, padding: Any, stride: Any
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...], list[int]]:
     """(kernel, dilation, padding, stride, positions) of `unfold`, each for (height, width)."""
-    k, d, s = (sizes_of(v, 2, n) for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride")))
+    k, d, s = (
+        sizes_of(v, 2, n)
+        for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride"))
+    )
     pad = sizes_of(padding, 2, "padding", minimum=0)
     counts = [shapes.window_output(size[i], k[i], s[i], (pad[i], pad[i]), d[i]) for i in range(2)]
     return k, d, pad, s, counts
@@ -408,7 +419,9 @@ def fold(
     window = k[0] * k[1]
     if len(shape) != 3 or not shapes.compatible(shape[2], rows * columns) or shape[1] % window:
         raise ShapeError(
-            "The columns do not fit.", expected=f"(N, C·{window}, {rows * columns})", received=shapes.show(shape)
+            "The columns do not fit.",
+            expected=f"(N, C·{window}, {rows * columns})",
+            received=shapes.show(shape),
         )
     n, c = shape[0], shape[1] // window
     x = p.reshape(x, shape=(n, c, window, rows, columns))
@@ -418,7 +431,9 @@ def fold(
         for j in range(k[1]):
             at = i * k[1] + j
             part = p.slice(x, start=(0, 0, at, 0, 0), stop=(n, c, at + 1, rows, columns), step=(1,) * 5)
-            part = _placed(p.reshape(part, shape=(n, c, rows, columns)), s, (i * d[0], j * d[1]), (high, wide))
+            part = _placed(
+                p.reshape(part, shape=(n, c, rows, columns)), s, (i * d[0], j * d[1]), (high, wide)
+            )
             total = part if total is None else p.add(total, part)
     return p.slice(total, start=(0, 0, *pad), stop=(n, c, pad[0] + h, pad[1] + w), step=(1,) * 4)
 

@@ -334,9 +334,7 @@ def _parameter(value: Any, beside: Tensor) -> Tensor | None:
 
 
 @op
-def normalize(
-    x: Any, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None
-) -> Tensor:
+def normalize(x: Any, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> Tensor:
     """x / max((Σ |x|^order)^(1/order), epsilon), the sum over `axis`.
 
     Args:

@@ -26,7 +26,9 @@ def _groups(side: str, pattern: str) -> Groups:
     names = [n for g in groups for n in g]
     bad = [n for n in names if not (n.isidentifier() or n in ("1", "..."))]
     if bad or side.count("(") != side.count(")") or ("..." in names and ("...",) not in groups):
-        raise ArgumentError("The pattern cannot be read.", expected="names, 1, ... and (groups)", received=pattern)
+        raise ArgumentError(
+            "The pattern cannot be read.", expected="names, 1, ... and (groups)", received=pattern
+        )
     return tuple(groups)
 
 
@@ -45,7 +47,9 @@ def _parse(pattern: str, rank: int) -> tuple[Groups, Groups]:
         sides.append(tuple(full))
     one, two = ([n for g in side for n in g if n != "1"] for side in sides)
     if sorted(one) != sorted(two) or len(set(one)) != len(one):
-        raise ArgumentError("Both sides of the pattern must hold the same names, once each.", received=pattern)
+        raise ArgumentError(
+            "Both sides of the pattern must hold the same names, once each.", received=pattern
+        )
     if len(sides[0]) != rank:
         raise ShapeError("The pattern does not fit the tensor.", expected=f"{rank} axes", received=pattern)
     return sides[0], sides[1]
@@ -60,7 +64,9 @@ def _sizes(group: tuple[str, ...], size: int, given: dict[str, int]) -> dict[str
     found = {n: given[n] for n in names if n in given}
     fits = not shapes.is_known(size) or (known and size % known == 0 if open_ else size == known)
     if not fits:
-        raise ShapeError("The sizes of a group do not fit its axis.", expected=f"{known} in {size}", received=group)
+        raise ShapeError(
+            "The sizes of a group do not fit its axis.", expected=f"{known} in {size}", received=group
+        )
     return found | {n: size // known for n in open_}
 
 

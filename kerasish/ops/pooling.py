@@ -41,9 +41,7 @@ def _prepared(inputs: Any, data_format: str | None) -> tuple[Tensor, str]:
     return to_channels_last(x, layout), layout
 
 
-def _window(
-    x: Tensor, pool_size: Sizes, strides: Sizes | None, padding: str
-) -> dict[str, tuple[Any, ...]]:
+def _window(x: Tensor, pool_size: Sizes, strides: Sizes | None, padding: str) -> dict[str, tuple[Any, ...]]:
     spatial = shape_of(x)[1:-1]
     window = sizes_of(pool_size, len(spatial), "pool_size")
     steps = window if strides is None else sizes_of(strides, len(spatial), "strides")
@@ -198,7 +196,9 @@ def adaptive_max_pool(inputs: Any, output_size: Sizes, data_format: str | None =
         for axis, count in enumerate(sizes, start=1):
             first, end = _bins(shape_of(y)[axis], count)
             offsets = np.arange((end - first).max())
-            index = np.minimum(first[:, None] + offsets, end[:, None] - 1)  # short bins repeat their last element
+            index = np.minimum(
+                first[:, None] + offsets, end[:, None] - 1
+            )  # short bins repeat their last element
             y = p.max(p.take(y, constant(y, index, "int32"), axis=axis), axis=(axis + 1,), keepdims=False)
     return from_channels_last(y, layout)
 

@@ -9,7 +9,7 @@ from typing import Any
 from kerasish.core import shapes
 from kerasish.core import primitives as p
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of, promoted, shape_of
+from kerasish.core.convert import dtype_of, promoted, shape_of, tensors
 from kerasish.core.dispatch import op
 from kerasish.core.errors import ArgumentError, DTypeError, ShapeError
 from kerasish.core.shapes import axis_index
@@ -66,7 +66,7 @@ def _matmul(x1: Tensor, x2: Tensor) -> Tensor:
 @binary("matmul", "f", least_rank=2)
 def matmul(x1: Any, x2: Any) -> Tensor:
     """The matrix product over the last two axes; leading axes broadcast; a vector is a row on the left, a column on
-    the right.
+    the right. Products of int8 add up in int32.
 
     Raises:
         ShapeError: The inner sizes differ, or an operand is a scalar.
@@ -75,7 +75,10 @@ def matmul(x1: Any, x2: Any) -> Tensor:
         >>> matmul([[1.0, 2.0]], [[3.0], [4.0]]).tolist()
         [[11.0]]
     """
-    return _through_int(_matmul, *_pair(x1, x2))
+    a, b = tensors(x1, x2)
+    if dtype_of(a) == dtype_of(b) == "int8":  # quantized weights add up in int32
+        a, b = p.cast(a, dtype="int32"), p.cast(b, dtype="int32")
+    return _through_int(_matmul, *_pair(a, b))
 
 
 @op
@@ -127,7 +130,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Tensor:
     one, two = len(shape_of(a)), len(shape_of(b))
     if isinstance(axes, int):
         if not 0 <= axes <= min(one, two):
-            raise ArgumentError("`axes` exceeds the number of axes.", expected=f"0 to {min(one, two)}", received=axes)
+            raise ArgumentError(
+                "`axes` exceeds the number of axes.", expected=f"0 to {min(one, two)}", received=axes
+            )
         left, right = list(range(one - axes, one)), list(range(axes))
     else:
         left, right = ([side] if isinstance(side, int) else list(side) for side in axes)
@@ -149,9 +154,7 @@ def inner(x1: Any, x2: Any) -> Tensor:
     a, b = _pair(x1, x2)
     if not shape_of(a) or not shape_of(b):
         return p.logical_and(a, b) if dtype_of(a) == "bool" else p.multiply(a, b)
-    return _through_int(
-        lambda x, y: _contract(x, y, [len(shape_of(x)) - 1], [len(shape_of(y)) - 1]), a, b
-    )
+    return _through_int(lambda x, y: _contract(x, y, [len(shape_of(x)) - 1], [len(shape_of(y)) - 1]), a, b)
 
 
 @op
@@ -269,15 +272,23 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[tuple[str, ...], st
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):
-        raise ArgumentError("As many terms as tensors are needed.", received=f"{subscripts!r}, {len(ranks)} tensors")
+        raise ArgumentError(
+            "As many terms as tensors are needed.", received=f"{subscripts!r}, {len(ranks)} tensors"
+        )
     free = [c for c in string.ascii_letters if c not in text]
     named = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     dots = max((n for n, term in zip(named, terms, strict=True) if "..." in term), default=0)
     spare = "".join(reversed(free[:dots])) if dots > 0 else ""
     for term, n in zip(terms, named, strict=True):
-        if n < 0 or (n and "..." not in term) or not set(term.replace("...", "")) <= set(string.ascii_letters):
+        if (
+            n < 0
+            or (n and "..." not in term)
+            or not set(term.replace("...", "")) <= set(string.ascii_letters)
+        ):
             raise ShapeError(
-                "A term does not fit its tensor.", expected=f"{term!r} in {subscripts!r}", received=f"ranks {ranks}"
+                "A term does not fit its tensor.",
+                expected=f"{term!r} in {subscripts!r}",
+                received=f"ranks {ranks}",
             )
     terms = [t.replace("...", spare[dots - n :] if n else "") for t, n in zip(terms, named, strict=True)]
     letters = "".join(terms)
@@ -468,7 +479,9 @@ def cdist(x: Any, y: Any) -> Tensor:
     a, b = promoted(x, y, at_least="float")
     one, two = shape_of(a), shape_of(b)
     if len(one) < 2 or len(two) < 2 or not shapes.compatible(one[-1], two[-1]):
-        raise ShapeError("Rows of one length are needed.", received=f"{shapes.show(one)} and {shapes.show(two)}")
+        raise ShapeError(
+            "Rows of one length are needed.", received=f"{shapes.show(one)} and {shapes.show(two)}"
+        )
     gap = p.subtract(
         p.reshape(a, shape=(*one[:-1], 1, one[-1])), p.reshape(b, shape=(*two[:-2], 1, *two[-2:]))
     )

@@ -98,7 +98,11 @@ def _draw(seed: Any, beside: Sequence[Any] = ()) -> Draw:
 def _shape(shape: Any) -> tuple[int, ...]:
     """A shape argument as a tuple of sizes."""
     try:
-        sizes = tuple(shape) if isinstance(shape, (tuple, list)) else tuple(int(s) for s in to_numpy(shape).ravel())
+        sizes = (
+            tuple(shape)
+            if isinstance(shape, (tuple, list))
+            else tuple(int(s) for s in to_numpy(shape).ravel())
+        )
         sizes = tuple(s if isinstance(s, int) else int(to_numpy(s)) for s in sizes)
     except (TypeError, ValueError):
         sizes = (-1,)
@@ -318,7 +322,10 @@ def _product(word: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     c, d = factor >> 16, factor & 0xFFFF
     bd, ad, bc = p.multiply(b, d), p.multiply(a, d), p.multiply(b, c)
     middle = p.add(p.right_shift(bd, 16), p.add(p.bitwise_and(ad, 0xFFFF), p.bitwise_and(bc, 0xFFFF)))
-    high = p.add(p.add(p.multiply(a, c), p.right_shift(middle, 16)), p.add(p.right_shift(ad, 16), p.right_shift(bc, 16)))
+    high = p.add(
+        p.add(p.multiply(a, c), p.right_shift(middle, 16)),
+        p.add(p.right_shift(ad, 16), p.right_shift(bc, 16)),
+    )
     low = p.bitwise_or(p.left_shift(middle, 16), p.bitwise_and(bd, 0xFFFF))
     return high, low
 
@@ -388,7 +395,9 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
         raise ShapeError("`logits` needs two axes.", expected="(batch, classes)", received=shapes.show(shape))
     batch, classes = shape
     at = _draw(seed, (logits,))
-    words = p.cast(p.random_bits(at.key, shape=(batch, int(num_samples), classes), draw=at.index), dtype="float32")
+    words = p.cast(
+        p.random_bits(at.key, shape=(batch, int(num_samples), classes), draw=at.index), dtype="float32"
+    )
     # All 32 bits: −ln(1 − v) is as fine near 0, where the winners are, as a float can be.
     chance = p.minimum(p.multiply(p.add(words, 0.5), 2.0**-32), 1.0 - 2.0**-24)
     noise = p.negative(p.log(p.negative(p.log1p(p.negative(chance)))))
@@ -399,9 +408,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 
 @overridable
-def _dropout(
-    x: Tensor, key: Tensor, /, *, rate: float, noise_shape: tuple[int, ...], draw: int
-) -> Tensor:
+def _dropout(x: Tensor, key: Tensor, /, *, rate: float, noise_shape: tuple[int, ...], draw: int) -> Tensor:
     """x/(1 − rate) where u >= rate, else 0, for u = random_uniform(key, noise_shape, draw); override name "dropout"."""
     keep = p.greater_equal(p.random_uniform(key, shape=noise_shape, draw=draw), rate)
     return p.where(keep, p.multiply(x, 1.0 / (1.0 - rate)), 0.0)
@@ -444,10 +451,14 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
         )
         if not fits:
             raise ShapeError(
-                "`noise_shape` does not broadcast to the inputs.", expected=shapes.show(shape), received=noise_shape
+                "`noise_shape` does not broadcast to the inputs.",
+                expected=shapes.show(shape),
+                received=noise_shape,
             )
     if rate == 1.0:
-        return p.where(p.less(p.random_uniform(at.key, shape=sizes, draw=at.index), 1.0), p.multiply(x, 0.0), 0.0)
+        return p.where(
+            p.less(p.random_uniform(at.key, shape=sizes, draw=at.index), 1.0), p.multiply(x, 0.0), 0.0
+        )
     return _dropout(x, at.key, rate=float(rate), noise_shape=sizes, draw=at.index)
 
 

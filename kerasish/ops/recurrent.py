@@ -1,4 +1,4 @@
-"""Recurrence over time: a general `rnn`, and whole sequences of simple RNN, LSTM and GRU cells.
+"""Whole sequences of simple RNN, LSTM and GRU cells.
 
 The inputs of the three cells are projected by one matrix product before the scan; only the recurrent product is left
 inside. Engines may replace a whole sequence by a fused kernel (overrides "simple_rnn", "lstm", "gru").
@@ -13,19 +13,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerasish.core import primitives as p
-from kerasish.core import shapes, trees
+from kerasish.core import shapes
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of, plain, promoted, shape_of, tensors, to_tensor
+from kerasish.core.convert import dtype_of, promoted, shape_of, tensors
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ShapeError, UnknownNameError
-from kerasish.core.registry import engine_of
 from kerasish.ops import activations
 from kerasish.ops.fastpath import filled
+from kerasish.ops.recurrence import entry, row_mask, run, select, time_first
 
-__all__ = ["gru", "lstm", "rnn", "simple_rnn"]
+__all__ = ["gru", "lstm", "simple_rnn"]
 
 Activation = str | Callable[[Any], Any] | None
-Step = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "tanh": p.tanh,
@@ -50,42 +49,6 @@ def _function(activation: Activation) -> Callable[[Any], Any]:
     return _FUNCTIONS[activation]
 
 
-# -- running over time -----------------------------------------------------------------------------------------------
-
-
-def _time_first(x: Tensor) -> Tensor:
-    return p.transpose(x, axes=(1, 0, *range(2, len(shape_of(x)))))
-
-
-def _select(keep: Tensor, new: Tensor, old: Any) -> Tensor:
-    """new where the row counts, else old; keep has shape (B,)."""
-    shape = shape_of(new)
-    return p.where(p.reshape(keep, shape=(shape[0], *(1,) * (len(shape) - 1))), new, old)
-
-
-def _run(fn: Step, init: list[Tensor], xs: list[Tensor], length: int, reverse: bool, unroll: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """`p.scan`, or the same written out; ys in the order of the steps as they were run."""
-    if not unroll:
-        carry, ys = p.scan(init, xs, fn=fn, length=length, reverse=reverse)
-        return carry, [p.flip(y, axis=(0,)) if reverse else y for y in ys]
-    carry, rows = list(init), []
-    for t in reversed(range(length)) if reverse else range(length):
-        carry, ys = fn(carry, [_at(x, t) for x in xs])
-        rows.append(ys)
-    stacked = []
-    for column in zip(*rows, strict=True):
-        parts = [p.reshape(y, shape=(1, *shape_of(y))) for y in column]
-        stacked.append(p.concatenate(parts, axis=0))
-    return carry, stacked
-
-
-def _at(x: Tensor, t: int) -> Tensor:
-    shape = shape_of(x)
-    rest = (0,) * (len(shape) - 1)
-    part = p.slice(x, start=(t, *rest), stop=(t + 1, *shape[1:]), step=(1,) * len(shape))
-    return p.reshape(part, shape=shape[1:])
-
-
 def _sequence(
     cell: Callable[[Tensor, list[Tensor]], list[Tensor]],
     xs: Tensor,
@@ -107,19 +70,19 @@ def _sequence(
             after = cell(now[0], carry)
             return after, [after[0]]
 
-        states, (outputs,) = _run(step, states, [xs], length, reverse, unroll)
-        return states[0], _time_first(outputs), states
+        states, (outputs,) = run(step, states, [xs], length, reverse, unroll)
+        return states[0], time_first(outputs), states
 
     def masked(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         *old, previous = carry
         x, keep = now
         new = cell(x, old)
-        output = _select(keep, new[0], 0.0 if zero_output else previous)
-        return [*(_select(keep, n, o) for n, o in zip(new, old, strict=True)), output], [output]
+        output = select(keep, new[0], 0.0 if zero_output else previous)
+        return [*(select(keep, n, o) for n, o in zip(new, old, strict=True)), output], [output]
 
     nothing = filled(states[0], shape_of(states[0]), 0.0, dtype_of(states[0]))
-    carry, (outputs,) = _run(masked, [*states, nothing], [xs, _time_first(mask)], length, reverse, unroll)
-    return carry[-1], _time_first(outputs), carry[:-1]
+    carry, (outputs,) = run(masked, [*states, nothing], [xs, time_first(mask)], length, reverse, unroll)
+    return carry[-1], time_first(outputs), carry[:-1]
 
 
 def _projected(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -128,7 +91,7 @@ def _projected(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     flat = p.matmul(p.reshape(x, shape=(batch * time, channels)), kernel)
     if bias is not None:
         flat = p.add(flat, bias)
-    return _time_first(p.reshape(flat, shape=(batch, time, shape_of(kernel)[1])))
+    return time_first(p.reshape(flat, shape=(batch, time, shape_of(kernel)[1])))
 
 
 def _part(x: Tensor, i: int, units: int) -> Tensor:
@@ -277,7 +240,9 @@ def _gru(
     for `reset_after`, else (3U,); or None; mask bool (B, T) or None. z, r = σ(...); h' = act(x_h + r·(h·R_h + b)) for
     `reset_after`, else act(x_h + (r·h)·R_h); h = z·h + (1 − z)·h'. Returns (last output (B, U), outputs (B, T, U), [h]).
     """
-    cell, xs = _gru_parts(x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, None)
+    cell, xs = _gru_parts(
+        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, None
+    )
     return _sequence(cell, xs, [h0], reverse=go_backwards, mask=mask)
 
 
@@ -293,7 +258,7 @@ def _gru_parts(
 ) -> tuple[Callable[[Tensor, list[Tensor]], list[Tensor]], Tensor]:
     recurrent_bias = None
     if bias is not None and reset_after:
-        bias, recurrent_bias = _at(bias, 0), _at(bias, 1)
+        bias, recurrent_bias = entry(bias, 0), entry(bias, 1)
     cell = _gru_cell(recurrent_kernel, recurrent_bias, activation, recurrent_activation, reset_after, scale)
     return cell, _projected(x, kernel, bias)
 
@@ -302,7 +267,14 @@ def _gru_parts(
 
 
 def _inputs(
-    gates: int, x: Any, states: Sequence[Any], kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any, scale: Any
+    gates: int,
+    x: Any,
+    states: Sequence[Any],
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    mask: Any,
+    scale: Any,
 ) -> tuple[list[Tensor], Tensor | None, Tensor | None, Tensor | None]:
     """([x, *states, kernel, recurrent kernel], bias, mask, scale) of one engine and dtype, shapes checked."""
     main = promoted(x, *states, kernel, recurrent_kernel, at_least="float")
@@ -312,7 +284,7 @@ def _inputs(
         value = None if value is None else tensors(main[0], value)[1]
         optional.append(value if value is None or dtype_of(value) == dtype else p.cast(value, dtype=dtype))
     if mask is not None:
-        mask = _row_mask(tensors(main[0], mask)[1])
+        mask = row_mask(tensors(main[0], mask)[1])
     x, units = main[0], shape_of(main[-1])[0]
     found = shape_of(x)
     wanted = (shape_of(main[-2])[0], gates * units)
@@ -323,15 +295,6 @@ def _inputs(
             received=f"inputs {shapes.show(found)}, kernel {shapes.show(shape_of(main[-2]))}",
         )
     return main, optional[0], mask, optional[1]
-
-
-def _row_mask(mask: Tensor) -> Tensor:
-    shape = shape_of(mask)
-    if len(shape) == 3 and shape[2] == 1:
-        mask = p.reshape(mask, shape=shape[:2])
-    elif len(shape) != 2:
-        raise ShapeError("A mask of sequences has two axes.", expected="(batch, time)", received=shapes.show(shape))
-    return mask if dtype_of(mask) == "bool" else p.cast(mask, dtype="bool")
 
 
 @op
@@ -511,117 +474,9 @@ def gru(
             mask=mask,
         )
     x, h0, kernel, recurrent_kernel = main
-    cell, xs = _gru_parts(x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, scale)
+    cell, xs = _gru_parts(
+        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, scale
+    )
     return _sequence(
         cell, xs, [h0], reverse=go_backwards, mask=mask, zero_output=zero_output_for_mask, unroll=unroll
     )
-
-
-@op
-def rnn(
-    step_function: Callable[..., Any],
-    inputs: Any,
-    initial_states: Any,
-    go_backwards: bool = False,
-    mask: Any = None,
-    constants: Any = None,
-    unroll: bool = False,
-    input_length: int | None = None,
-    time_major: bool = False,
-    zero_output_for_mask: bool = False,
-    return_all_outputs: bool = True,
-) -> tuple[Any, Any, Any]:
-    """Run any cell over time: output, states = step_function(x_t, states).
-
-    Args:
-        step_function: Takes the inputs of one step (a tree of (B, ...)) and the states; returns (output, new states). With
-            `constants` it gets the list states + constants.
-        inputs: A tree of tensors (B, T, ...).
-        initial_states: A tree (usually a list) of states.
-        go_backwards: Start at the end; outputs come in the order they are made.
-        mask: bool (B, T), True where a step counts.
-        constants: Further tensors for every step.
-        unroll: Write the steps out instead of scanning; needs a known T.
-        input_length: Accepted for Keras' sake; T is taken from the inputs.
-        time_major: Inputs, mask and outputs are (T, B, ...).
-        zero_output_for_mask: Masked steps give zeros instead of the output before them.
-        return_all_outputs: Give the outputs of all steps, not only of the last (with a time axis of 1).
-
-    Returns:
-        (last output, outputs (B, T, ...), states), trees as the step function makes them.
-
-    Example:
-        >>> x, zero = to_tensor([[[1.0], [2.0]]]), to_tensor([[0.0]])
-        >>> last, outputs, states = rnn(lambda x, s: (p.add(x, s[0]), [p.add(x, s[0])]), x, [zero])
-        >>> outputs.tolist()
-        [[[1.0], [3.0]]]
-    """
-    leaves = [plain(x) for x in trees.flatten(inputs)]
-    starts = [plain(x) for x in trees.flatten(initial_states)]
-    engine = engine_of([*leaves, *starts])
-    extra = [] if constants is None else [to_tensor(plain(c), engine) for c in constants]
-    states = [to_tensor(s, engine) for s in starts]
-    xs = [to_tensor(x, engine) for x in leaves]
-    if mask is not None:
-        keep = to_tensor(plain(mask), engine)
-        xs.append(_row_mask(keep if not time_major else _time_first(keep)))
-    if not time_major:
-        xs = [_time_first(x) for x in xs]
-    elif mask is not None:
-        xs[-1] = _time_first(xs[-1])
-    form: dict[str, Any] = {}
-
-    def call(now: list[Tensor], old: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        given = trees.pack_sequence_as(initial_states, old)
-        given = given if constants is None else [*trees.flatten(given), *extra]
-        output, new = step_function(trees.pack_sequence_as(inputs, now), given)
-        form["output"], form["states"] = output, new
-        pairs = zip(trees.flatten(new), old, strict=True)
-        # A cell may compute in another dtype (mixed precision); a loop's states keep theirs.
-        return trees.flatten(output), [n if dtype_of(n) == dtype_of(o) else p.cast(n, dtype=dtype_of(o)) for n, o in pairs]
-
-    last, ys, states = _run_cell(call, xs, states, mask is not None, zero_output_for_mask, return_all_outputs, go_backwards, unroll)
-    ys = ys if time_major else [_time_first(y) for y in ys]
-    output_form = form["output"]
-    return (
-        trees.pack_sequence_as(output_form, last),
-        trees.pack_sequence_as(output_form, ys),
-        trees.pack_sequence_as(form["states"], states),
-    )
-
-
-def _run_cell(
-    call: Step,
-    xs: list[Tensor],
-    states: list[Tensor],
-    masked: bool,
-    zero_output: bool,
-    keep_all: bool,
-    reverse: bool,
-    unroll: bool,
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """(last outputs, outputs time first, states) of `call(x_t, states) -> (outputs, states)`; the mask is xs[-1]."""
-    count, length = len(states), shape_of(xs[0])[0]
-    if not masked and keep_all:
-
-        def plain_step(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-            outputs, new = call(now, carry)
-            return new, outputs
-
-        states, ys = _run(plain_step, states, xs, length, reverse, unroll)
-        return [_at(y, length - 1) for y in ys], ys, states
-
-    def step(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        old, previous = carry[:count], carry[count:]
-        outputs, new = call(now[:-1] if masked else now, old)
-        if masked:
-            new = [_select(now[-1], n, o) for n, o in zip(new, old, strict=True)]
-            before = [0.0] * len(outputs) if zero_output else previous
-            outputs = [_select(now[-1], y, b) for y, b in zip(outputs, before, strict=True)]
-        return [*new, *outputs], outputs if keep_all else []
-
-    first, _ = call([_at(x, 0) for x in (xs[:-1] if masked else xs)], states)  # for the outputs' shapes
-    blanks = [filled(y, shape_of(y), 0, dtype_of(y)) for y in first]
-    carry, ys = _run(step, [*states, *blanks], xs, length, reverse, unroll)
-    last = carry[count:]
-    return last, ys if keep_all else [p.reshape(y, shape=(1, *shape_of(y))) for y in last], carry[:count]

@@ -67,7 +67,9 @@ def _accumulating(x: Any, dtype: Any = None) -> Tensor:
     """x in the dtype its sum has: bools and narrow integers grow to 32 bits."""
     x = operand(x)
     name = dtype_of(x)
-    wide = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}.get(name, name)
+    wide = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}.get(
+        name, name
+    )
     if dtype is not None:
         wide = dtypes.canonical(dtype)
     return x if wide == name else p.cast(x, dtype=wide)
@@ -183,7 +185,9 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
     if len(shape_of(w)) != len(shape_of(x)):
         if len(shape_of(w)) != 1 or len(axes) != 1:
             raise ShapeError(
-                "The weights need the tensor's shape, or one axis.", received=shape_of(w), expected=shape_of(x)
+                "The weights need the tensor's shape, or one axis.",
+                received=shape_of(w),
+                expected=shape_of(x),
             )
         length = shape_of(w)[0]
         w = p.reshape(w, shape=tuple(length if a == axes[0] else 1 for a in range(len(shape_of(x)))))
@@ -268,7 +272,9 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     if dtype_of(x) == "bool":
         raise DTypeError("Bools cannot be subtracted.", received="bool", hint="ops.cast(x, 'int32')")
     axes = axes_of(x, axis)
-    return p.subtract(p.max(x, axis=axes, keepdims=bool(keepdims)), p.min(x, axis=axes, keepdims=bool(keepdims)))
+    return p.subtract(
+        p.max(x, axis=axes, keepdims=bool(keepdims)), p.min(x, axis=axes, keepdims=bool(keepdims))
+    )
 
 
 @op
@@ -481,7 +487,9 @@ def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return _nan_extreme(x, axis, keepdims, False)
 
 
-def _nan_position(primitive: Callable[..., Tensor], x: Any, axis: Any, keepdims: bool, value: float) -> Tensor:
+def _nan_position(
+    primitive: Callable[..., Tensor], x: Any, axis: Any, keepdims: bool, value: float
+) -> Tensor:
     x, gone = _without_nan(x, value)
     found = _position(primitive, x, axis, keepdims)
     if gone is None:
@@ -617,7 +625,9 @@ def _points(rows: Tensor, points: Tensor, method: str) -> Tensor:
 
     found = _between(at, position, method)
     sizes = shape_of(rows)
-    last = p.slice(rows, start=(0,) * place + (count - 1,), stop=sizes, step=(1,) * (place + 1))  # NaN is sorted there
+    last = p.slice(
+        rows, start=(0,) * place + (count - 1,), stop=sizes, step=(1,) * (place + 1)
+    )  # NaN is sorted there
     return p.where(p.isnan(last), _math.nan, found)
 
 

@@ -98,7 +98,9 @@ def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
 
 @op
-def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+def segment_prod(
+    data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
+) -> Tensor:
     """The products of the rows of `data` with one segment number; 1 of none.
 
     Example:
@@ -128,12 +130,20 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         raise ShapeError("bincount takes a vector or a batch of vectors.", received=shapes.show(sizes))
     least = host_int(minlength, "minlength")
     traced = engine_of((x,)).is_traced(x)
-    bins = shapes.Dim() if traced and not least else least if traced else max(least, _groups(x, None, "minlength"))
+    bins = (
+        shapes.Dim()
+        if traced and not least
+        else least
+        if traced
+        else max(least, _groups(x, None, "minlength"))
+    )
     w = filled(x, sizes, 1, "int32") if weights is None else tensors(x, weights)[1]
     if len(sizes) == 1:
         return _segments(w, x, bins, 0, "add")
     rows = sizes[0]
-    row = p.reshape(engine_of((x,)).primitives["arange"](start=0, stop=rows, step=1, dtype="int32"), shape=(rows, 1))
+    row = p.reshape(
+        engine_of((x,)).primitives["arange"](start=0, stop=rows, step=1, dtype="int32"), shape=(rows, 1)
+    )
     x = p.cast(x, dtype="int32") if dtype_of(x) != "int32" else x
     inside = p.logical_and(p.greater_equal(x, 0), p.less(x, bins))
     numbers = p.where(inside, p.add(x, p.multiply(row, bins)), -1)
@@ -172,14 +182,14 @@ def _equal_edges(x: Tensor, bins: int, range: tuple[float, float] | None) -> Ten
     if range is not None:
         low, high = (float(end) for end in range)
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
-        return p.cast(operand(linspace(low, high, bins + 1)), dtype=dtype_of(x)) if low < high else _bad(range)
+        return (
+            p.cast(operand(linspace(low, high, bins + 1)), dtype=dtype_of(x)) if low < high else _bad(range)
+        )
     if shapes.size_of(shape_of(x)) == 0:
         return linspace(0.0, 1.0, bins + 1)
     low, high = p.min(x, axis=(0,), keepdims=False), p.max(x, axis=(0,), keepdims=False)
     same = p.equal(low, high)
-    return linspace(
-        p.where(same, p.subtract(low, 0.5), low), p.where(same, p.add(high, 0.5), high), bins + 1
-    )
+    return linspace(p.where(same, p.subtract(low, 0.5), low), p.where(same, p.add(high, 0.5), high), bins + 1)
 
 
 def _bad(range: tuple[float, float]) -> Any:

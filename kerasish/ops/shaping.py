@@ -96,7 +96,9 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     else:
         order = tuple(axis_index(a, rank, name="axes") for a in axes)
     if sorted(order) != list(range(rank)):
-        raise ArgumentError("`axes` must be a permutation of the axes.", expected=f"of 0..{rank - 1}", received=axes)
+        raise ArgumentError(
+            "`axes` must be a permutation of the axes.", expected=f"of 0..{rank - 1}", received=axes
+        )
     return p.transpose(x, axes=order)
 
 
@@ -134,7 +136,9 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
     else:
         gone = set(axis_tuple(axis, len(sizes)))
     if any(not shapes.compatible(sizes[a], 1) for a in gone):
-        raise ShapeError("Only axes of size 1 can be squeezed.", received=f"axis={axis} of {shapes.show(sizes)}")
+        raise ShapeError(
+            "Only axes of size 1 can be squeezed.", received=f"axis={axis} of {shapes.show(sizes)}"
+        )
     return p.reshape(x, shape=tuple(s for i, s in enumerate(sizes) if i not in gone))
 
 
@@ -177,7 +181,9 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     old = [source] if not isinstance(source, (tuple, list)) else list(source)
     new = [destination] if not isinstance(destination, (tuple, list)) else list(destination)
     if len(old) != len(new):
-        raise ArgumentError("As many destinations as sources are needed.", received=f"{source}, {destination}")
+        raise ArgumentError(
+            "As many destinations as sources are needed.", received=f"{source}, {destination}"
+        )
     axis_tuple(old, rank, name="source"), axis_tuple(new, rank, name="destination")  # no axis twice
     old = [axis_index(a, rank) for a in old]
     order = [a for a in range(rank) if a not in old]
@@ -264,7 +270,9 @@ def _at_least(x: Tensor, rank: int) -> Tensor:
     if len(sizes) >= rank:
         return x
     if rank == 3:
-        return p.reshape(x, shape=(1, 1, 1) if not sizes else (1, *sizes, 1) if len(sizes) == 1 else (*sizes, 1))
+        return p.reshape(
+            x, shape=(1, 1, 1) if not sizes else (1, *sizes, 1) if len(sizes) == 1 else (*sizes, 1)
+        )
     return p.reshape(x, shape=(*(1,) * (rank - len(sizes)), *sizes))
 
 
@@ -594,7 +602,9 @@ def _pairs(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
     pairs = [(pair[0], pair[0]) if len(pair) == 1 else pair for pair in pairs]
     pairs = pairs * rank if len(pairs) == 1 else pairs
     if len(pairs) != rank or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
-        raise ArgumentError("Pad sizes must be pairs >= 0, one for each axis.", expected=rank, received=pad_width)
+        raise ArgumentError(
+            "Pad sizes must be pairs >= 0, one for each axis.", expected=rank, received=pad_width
+        )
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 

@@ -39,7 +39,9 @@ def _times(x: Pair, cosine: Tensor, sine: Tensor) -> Pair:
 def _roots(like: Tensor, rows: int, columns: int, n: int, sign: float) -> Pair:
     """cos and sin of sign·2π·i·j/n; the products are reduced modulo n first, so that large ones keep their digits."""
     angle = sign * 2.0 * np.pi * (np.outer(np.arange(rows), np.arange(columns)) % n) / n
-    cosine, sine = (np.where(np.abs(v) < 1e-15, 0.0, v) for v in (np.cos(angle), np.sin(angle)))  # exact quarters
+    cosine, sine = (
+        np.where(np.abs(v) < 1e-15, 0.0, v) for v in (np.cos(angle), np.sin(angle))
+    )  # exact quarters
     return constant(like, cosine, dtype_of(like)), constant(like, sine, dtype_of(like))
 
 
@@ -63,7 +65,10 @@ def _transform(x: Pair, sign: float) -> Pair:
     parts = [p.transpose(p.reshape(t, shape=(rows, first, second)), axes=(0, 2, 1)) for t in x]
     parts = [p.reshape(t, shape=(rows * second, first)) for t in parts]
     inner = _direct((parts[0], parts[1]), first, sign)
-    inner = (p.reshape(inner[0], shape=(rows, second, first)), p.reshape(inner[1], shape=(rows, second, first)))
+    inner = (
+        p.reshape(inner[0], shape=(rows, second, first)),
+        p.reshape(inner[1], shape=(rows, second, first)),
+    )
     inner = _times(inner, *_roots(x[0], second, first, n, sign))
     turned = [p.reshape(p.transpose(t, axes=(0, 2, 1)), shape=(rows * first, second)) for t in inner]
     outer = _transform((turned[0], turned[1]), sign)
@@ -78,7 +83,9 @@ def _fft(real: Tensor, imag: Tensor, /, *, inverse: bool) -> Pair:
     if not shapes.is_known(n):
         raise ShapeError("The last axis of a Fourier transform must be known.", received=shapes.show(sizes))
     rows = shapes.size_of(sizes[:-1])
-    re, im = _transform((p.reshape(real, shape=(rows, n)), p.reshape(imag, shape=(rows, n))), 1.0 if inverse else -1.0)
+    re, im = _transform(
+        (p.reshape(real, shape=(rows, n)), p.reshape(imag, shape=(rows, n))), 1.0 if inverse else -1.0
+    )
     if inverse:
         re, im = p.divide(re, float(n)), p.divide(im, float(n))
     return p.reshape(re, shape=sizes), p.reshape(im, shape=sizes)
@@ -180,7 +187,9 @@ def irfft(x: Any, fft_length: int | None = None) -> Tensor:
     if n % 2 == 0:
         weight[-1] = 0.0
     im = p.multiply(im, constant(im, weight, dtype_of(im)))
-    return _fft(p.concatenate([re, back_re], axis=last), p.concatenate([im, back_im], axis=last), inverse=True)[0]
+    return _fft(
+        p.concatenate([re, back_re], axis=last), p.concatenate([im, back_im], axis=last), inverse=True
+    )[0]
 
 
 @op
@@ -193,12 +202,19 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Ten
     """
     x = floats(x)
     sizes = shape_of(x)
-    length, stride = host_int(sequence_length, "sequence_length"), host_int(sequence_stride, "sequence_stride")
+    length, stride = (
+        host_int(sequence_length, "sequence_length"),
+        host_int(sequence_stride, "sequence_stride"),
+    )
     if not sizes or length < 1 or stride < 1:
-        raise ArgumentError("Windows need an axis, a length and a stride above 0.", received=f"{length}, {stride}")
+        raise ArgumentError(
+            "Windows need an axis, a length and a stride above 0.", received=f"{length}, {stride}"
+        )
     count = (sizes[-1] - length) // stride + 1
     if shapes.is_known(count) and count < 1:
-        raise ShapeError("The signal is shorter than a window.", expected=f"at least {length}", received=sizes[-1])
+        raise ShapeError(
+            "The signal is shorter than a window.", expected=f"at least {length}", received=sizes[-1]
+        )
     starts = p.reshape(p.multiply(counting(x, count), stride), shape=(count, 1))
     index = p.add(starts, p.reshape(counting(x, length), shape=(1, length)))
     return p.take(x, index, axis=len(sizes) - 1)
@@ -207,20 +223,26 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Ten
 def _window(like: Tensor, window: Any, length: int, fft_length: int) -> Tensor:
     """The window's values, centred in a frame of fft_length."""
     if not 0 < length <= fft_length:
-        raise ArgumentError("`sequence_length` must not exceed `fft_length`.", received=f"{length}, {fft_length}")
+        raise ArgumentError(
+            "`sequence_length` must not exceed `fft_length`.", received=f"{length}, {fft_length}"
+        )
     if window is None:
         values = filled(like, (length,), 1.0, dtype_of(like))
     elif isinstance(window, str):
         turns = 2.0 * np.pi * np.arange(length) / length  # periodic, as overlapping frames need it
         tables = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}
         if window not in tables:
-            raise ArgumentError("Unknown `window`.", expected="'hann', 'hamming', None or a tensor", received=window)
+            raise ArgumentError(
+                "Unknown `window`.", expected="'hann', 'hamming', None or a tensor", received=window
+            )
         level, swing = tables[window]
         values = constant(like, level - swing * np.cos(turns), dtype_of(like))
     else:
         values = p.cast(floats(promoted(window, like)[0]), dtype=dtype_of(like))
         if shape_of(values) != (length,):
-            raise ShapeError("The window needs `sequence_length` values.", expected=length, received=shape_of(values))
+            raise ShapeError(
+                "The window needs `sequence_length` values.", expected=length, received=shape_of(values)
+            )
     left = (fft_length - length) // 2
     return p.pad(values, pads=((left, fft_length - length - left),), value=0.0)
 

@@ -113,8 +113,10 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
         )
     rows, classes = shape_of(scores)
     wanted = p.reshape(targets, shape=(rows, 1))
-    inside = p.less(wanted, classes) if dtype_of(wanted).startswith("u") else p.logical_and(
-        p.less(wanted, classes), p.greater_equal(wanted, 0)
+    inside = (
+        p.less(wanted, classes)
+        if dtype_of(wanted).startswith("u")
+        else p.logical_and(p.less(wanted, classes), p.greater_equal(wanted, 0))
     )
     mine = p.take_along_axis(scores, indices_within(scores, wanted, classes), axis=1)
     better = p.sum(p.cast(p.greater(scores, mine), dtype="int32"), axis=(1,), keepdims=True)

@@ -12,7 +12,9 @@ from kerasish.optimizers import schedules
 from kerasish.optimizers.adafactor import Adafactor
 from kerasish.optimizers.loss_scale import LossScaleOptimizer
 from kerasish.optimizers.moments import Adam, Adamax, AdamW, Lamb, Lion, Nadam
+from kerasish.optimizers.muon import Muon
 from kerasish.optimizers.optimizer import Optimizer
+from kerasish.optimizers.schedule_free import ScheduleFreeAdamW
 from kerasish.optimizers.sgd import SGD
 from kerasish.optimizers.squares import Adadelta, Adagrad, Ftrl, RMSprop
 
@@ -28,9 +30,11 @@ __all__ = [
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",
@@ -49,8 +53,10 @@ _CLASSES = (
     Lamb,
     Lion,
     LossScaleOptimizer,
+    Muon,
     Nadam,
     RMSprop,
+    ScheduleFreeAdamW,
 )
 # Keras' second names of optimizers are all lower case, without underscores.
 _FAMILY = Family("optimizer", _CLASSES, {cls.__name__.lower(): cls for cls in _CLASSES})
@@ -89,9 +95,12 @@ def get(identifier: Any) -> Any:
     elif isinstance(identifier, Mapping):
         identifier = _FAMILY.deserialize(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()
+        kind: Any = identifier
+        return kind()
     if not isinstance(identifier, Optimizer):
         raise ArgumentError(
-            "This is not an optimizer.", received=repr(identifier), hint="a name such as 'adam', or an optimizer"
+            "This is not an optimizer.",
+            received=repr(identifier),
+            hint="a name such as 'adam', or an optimizer",
         )
     return identifier

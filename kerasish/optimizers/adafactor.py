@@ -72,7 +72,9 @@ class Adafactor(ListOptimizer):
         shape = variable.shape
         if len(shape) < 2:  # not factored; files hold an integer in the place of each factor
             with use_backend(variable.engine):
-                row, column = (Variable(0, dtype="int32", trainable=False, name=variable.name) for _ in range(2))
+                row, column = (
+                    Variable(0, dtype="int32", trainable=False, name=variable.name) for _ in range(2)
+                )
             self._track_variable(row)
             self._track_variable(column)
         else:

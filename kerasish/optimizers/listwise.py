@@ -29,18 +29,23 @@ class ListOptimizer(Optimizer):
         """Names of the slots. Those of a group are created variable by variable, groups one after the other."""
         return ()
 
-    def slot_initializer(self, name: str) -> Any:
-        """What the slots of that name start from."""
+    def slot_initializer(self, name: str, variable: Variable) -> Any:
+        """What a slot starts from; None: the variable has no such slot."""
         return "zeros"
 
     def build(self, variables: Sequence[Variable]) -> None:
         if self.built:
             return
         super().build(variables)
-        self._slots: dict[str, list[Variable | None]] = {}
+        self._slots: dict[str, list[Variable | None]] = {n: [] for group in self.slot_groups() for n in group}
         for group in self.slot_groups():
-            lists = self.add_optimizer_variables(variables, group, [self.slot_initializer(n) for n in group])
-            self._slots.update(zip(group, lists, strict=True))
+            for variable in variables:
+                for name in group:
+                    self._slots[name].append(self._slot(name, variable))
+
+    def _slot(self, name: str, variable: Variable) -> Variable | None:
+        start = None if variable.overwrite_with_gradient else self.slot_initializer(name, variable)
+        return None if start is None else self.add_variable_from_reference(variable, name, start)
 
     def rule(
         self,
@@ -56,23 +61,32 @@ class ListOptimizer(Optimizer):
 
     def update_all(self, grads: Tensors, variables: list[Variable], learning_rate: Tensor) -> None:
         if type(self).update_step is not ListOptimizer.update_step:
-            super().update_all(grads, variables, learning_rate)  # a subclass has its own rule for one variable
+            super().update_all(
+                grads, variables, learning_rate
+            )  # a subclass has its own rule for one variable
             return
-        decay = float(self.weight_decay or 0.0)
-        groups: dict[tuple[str, bool], list[int]] = {}
+        groups: dict[Any, list[int]] = {}
         for index, variable in enumerate(variables):
-            decays = bool(decay) and self._use_weight_decay(variable)
-            groups.setdefault((variable.dtype, decays), []).append(index)
-        for (_, decays), members in groups.items():
+            key = (variable.dtype, self.decay_of(variable), self.kind_of(variable))
+            groups.setdefault(key, []).append(index)
+        for (_, decay, _), members in groups.items():
             self._update_group(
-                [grads[i] for i in members], [variables[i] for i in members], learning_rate, decay if decays else 0.0
+                [grads[i] for i in members], [variables[i] for i in members], learning_rate, decay
             )
+
+    def kind_of(self, variable: Variable) -> Any:
+        """Variables of different kinds are never handed to the rule together."""
+        return None
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         self._update_group([gradient], [variable], learning_rate, 0.0)
 
-    def _update_group(self, grads: Tensors, variables: list[Variable], learning_rate: Tensor, decay: float) -> None:
-        slots = {name: self._slots_of(slots, variables) for name, slots in self._slots.items()}
+    def _update_group(
+        self, grads: Tensors, variables: list[Variable], learning_rate: Tensor, decay: float
+    ) -> None:
+        first = self._get_variable_index(variables[0])
+        held = {name: slots for name, slots in self._slots.items() if slots[first] is not None}
+        slots = {name: self._slots_of(those, variables) for name, those in held.items()}
         values = {name: [slot.value for slot in those] for name, those in slots.items()}
         step = p.add(plain(self.iterations), 1)
         params, values = self.rule([v.value for v in variables], grads, values, learning_rate, step, decay)

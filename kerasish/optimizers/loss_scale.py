@@ -11,6 +11,7 @@ from kerasish.core.errors import ArgumentError
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 from kerasish.core.registry import use_backend
 from kerasish.core.variable import Variable
+from kerasish.optimizers.gradients import usable
 from kerasish.optimizers.optimizer import Optimizer
 from kerasish.optimizers.rules import Tensors, scalar_like
 from kerasish.optimizers.state import assign_if, store
@@ -51,7 +52,9 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         if not isinstance(inner_optimizer, Optimizer) or isinstance(inner_optimizer, LossScaleOptimizer):
             raise ArgumentError(
-                "`inner_optimizer` must be an optimizer.", where="LossScaleOptimizer", received=repr(inner_optimizer)
+                "`inner_optimizer` must be an optimizer.",
+                where="LossScaleOptimizer",
+                received=repr(inner_optimizer),
             )
         if kwargs.pop("dynamic", True) is not True or kwargs:
             raise ArgumentError(
@@ -97,7 +100,7 @@ class LossScaleOptimizer(Optimizer):
         grads = list(grads)
         variables = self._known(grads, trainable_variables)
         with use_backend(self._iterations.engine):
-            grads, variables = self._usable(grads, variables)
+            grads, variables = usable(grads, variables, self.name)
             self._apply(grads, variables)
 
     def _apply(self, grads: Tensors, variables: list[Variable]) -> None:

@@ -88,7 +88,9 @@ class Adam(ListOptimizer):
             params, ms, vs = chosen(adam_update)(params, grads, *moments, learning_rate, step, **keywords)
             return params, {"momentum": ms, "velocity": vs}
         tops = slots["velocity_hat"]
-        params, ms, vs, tops = chosen(amsgrad_update)(params, grads, *moments, tops, learning_rate, step, **keywords)
+        params, ms, vs, tops = chosen(amsgrad_update)(
+            params, grads, *moments, tops, learning_rate, step, **keywords
+        )
         return params, {"momentum": ms, "velocity": vs, "velocity_hat": tops}
 
 
@@ -114,7 +116,7 @@ class AdamW(Adam):
         >>> w = Variable([1.0, 2.0])
         >>> AdamW(learning_rate=0.1, weight_decay=0.5).apply([[3.0, -4.0]], [w])
         >>> print(w.numpy().round(4))
-        [0.85 2.0]
+        [0.85 2.  ]
     """
 
     def __init__(
@@ -128,7 +130,9 @@ class AdamW(Adam):
         **common: Any,
     ) -> None:
         if weight_decay is None:
-            raise ArgumentError("AdamW needs a weight decay.", where="AdamW", hint="use Adam to train without")
+            raise ArgumentError(
+                "AdamW needs a weight decay.", where="AdamW", hint="use Adam to train without"
+            )
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **common)
 
 
@@ -211,7 +215,7 @@ class Nadam(ListOptimizer):
         >>> w = Variable([1.0, 2.0])
         >>> Nadam(learning_rate=0.1).apply([[3.0, -4.0]], [w])
         >>> print(w.numpy().round(4))
-        [0.9 2.1]
+        [0.8937 2.1063]
     """
 
     arguments = ("beta_1", "beta_2", "epsilon")

@@ -15,14 +15,15 @@ from kerasish.core import primitives as p
 from kerasish.core.config import floatx
 from kerasish.core.context import bind
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import plain, shape_of, to_tensor
-from kerasish.core.errors import ArgumentError, NotBuiltError, ShapeError, UnknownNameError
+from kerasish.core.convert import plain, to_tensor
+from kerasish.core.errors import ArgumentError, NotBuiltError, UnknownNameError
 from kerasish.core.naming import to_snake_case
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 from kerasish.core.registry import use_backend
 from kerasish.core.variable import Variable
 from kerasish.optimizers import clipping
-from kerasish.optimizers.rules import Tensors, scalar_like
+from kerasish.optimizers.gradients import usable
+from kerasish.optimizers.rules import Tensors, decayed, scalar_like
 from kerasish.optimizers.schedules.schedule import LearningRateSchedule
 from kerasish.optimizers.state import assign_if, store
 
@@ -138,17 +139,26 @@ class Optimizer:
                 raise ArgumentError(f"`{name}` cannot be negative.", where=self.name, received=value)
         if self.use_ema and not 0 <= self.ema_momentum <= 1:
             raise ArgumentError(
-                "`ema_momentum` is a fraction.", where=self.name, expected="0 to 1", received=self.ema_momentum
+                "`ema_momentum` is a fraction.",
+                where=self.name,
+                expected="0 to 1",
+                received=self.ema_momentum,
             )
         every = self.ema_overwrite_frequency
         if self.use_ema and every and (not isinstance(every, int) or every < 1):
             raise ArgumentError(
-                "`ema_overwrite_frequency` counts steps.", where=self.name, expected=">= 1 or None", received=every
+                "`ema_overwrite_frequency` counts steps.",
+                where=self.name,
+                expected=">= 1 or None",
+                received=every,
             )
         steps = self.gradient_accumulation_steps
         if steps is not None and steps < 2:
             raise ArgumentError(
-                "`gradient_accumulation_steps` counts calls.", where=self.name, expected=">= 2 or None", received=steps
+                "`gradient_accumulation_steps` counts calls.",
+                where=self.name,
+                expected=">= 2 or None",
+                received=steps,
             )
 
     # -- learning rate ---------------------------------------------------------------------------------------------
@@ -158,7 +168,7 @@ class Optimizer:
                 self._variables = [v for v in self._variables if v is not self._learning_rate]
             self._learning_rate = value
             return
-        if isinstance(value, (int, float, np.generic)) and not value >= 0:
+        if isinstance(value, (int, float, np.generic)) and not float(value) >= 0:
             raise ArgumentError("`learning_rate` cannot be negative.", where=self.name, received=value)
         if isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(value)
@@ -318,8 +328,9 @@ class Optimizer:
             )
         self._excluded = ({id(v) for v in var_list or ()}, list(var_names or ()))
 
-    def _use_weight_decay(self, variable: Variable) -> bool:
-        return id(variable) not in self._excluded[0]
+    def decay_of(self, variable: Variable) -> float:
+        """The weight decay of one variable, 0 if it is excluded."""
+        return 0.0 if id(variable) in self._excluded[0] else float(self.weight_decay or 0.0)
 
     # -- a step ----------------------------------------------------------------------------------------------------
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
@@ -342,7 +353,7 @@ class Optimizer:
         grads = list(grads)
         variables = self._known(grads, trainable_variables)
         with use_backend(self._iterations.engine):
-            grads, variables = self._usable(grads, variables)
+            grads, variables = usable(grads, variables, self.name)
             grads, variables = self._overwrite(grads, variables)
             if variables:
                 if self.loss_scale_factor is not None:
@@ -376,32 +387,6 @@ class Optimizer:
                 received=len(grads),
             )
         return variables
-
-    def _usable(self, grads: list[Any], variables: list[Variable]) -> tuple[Tensors, list[Variable]]:
-        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
-        if missing and len(missing) == len(variables):
-            raise ArgumentError(
-                "All gradients are None: the loss does not depend on the variables.",
-                where=self.name,
-                received=f"no gradient for {', '.join(missing[:4])}",
-                hint="compute the loss from the model's output, with ops of kerasish",
-            )
-        if missing:
-            text = f"{self.name}: no gradient for {', '.join(missing)}; left unchanged. Does the loss depend on them?"
-            warnings.warn(text, stacklevel=4)
-        kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        tensors = []
-        for grad, variable in kept:
-            tensor = to_tensor(grad, variable.engine, variable.dtype)
-            if tuple(shape_of(tensor)) != variable.shape:
-                raise ShapeError(
-                    "A gradient has another shape than its variable.",
-                    where=f"{self.name} > {variable.path}",
-                    expected=variable.shape,
-                    received=tuple(shape_of(tensor)),
-                )
-            tensors.append(tensor)
-        return tensors, [v for _, v in kept]
 
     def _overwrite(self, grads: Tensors, variables: list[Variable]) -> tuple[Tensors, list[Variable]]:
         """Variables whose "gradient" is their next value (scales of quantised layers) take it and are done."""
@@ -446,11 +431,10 @@ class Optimizer:
 
     def update_all(self, grads: Tensors, variables: list[Variable], learning_rate: Tensor) -> None:
         """Change all variables of a step: weight decay, then `update_step` for each."""
-        if self.weight_decay:
-            factor = p.subtract(1.0, p.multiply(learning_rate, float(self.weight_decay)))
-            for variable in filter(self._use_weight_decay, variables):
-                value = variable.value
-                variable.assign(p.multiply(value, scalar_like(factor, value)))
+        for variable in variables:
+            decay = self.decay_of(variable)
+            if decay:
+                variable.assign(decayed([variable.value], learning_rate, decay)[0])
         for grad, variable in zip(grads, variables, strict=True):
             self.update_step(grad, variable, learning_rate)
 
@@ -462,7 +446,9 @@ class Optimizer:
             variable: To be changed with `self.assign`, `assign_add` or `assign_sub`.
             learning_rate: A scalar.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define update_step(gradient, variable, learning_rate)."
+        )
 
     def _update_averages(self) -> None:
         done = plain(self.iterations)
@@ -488,7 +474,10 @@ class Optimizer:
                     variable.assign(average)
 
     def stateless_apply(
-        self, optimizer_variables: Sequence[Tensor], grads: Sequence[Tensor], trainable_variables: Sequence[Tensor]
+        self,
+        optimizer_variables: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        trainable_variables: Sequence[Tensor],
     ) -> tuple[list[Tensor], list[Tensor]]:
         """`apply` as a pure function: returns the new (trainable_variables, optimizer_variables).
 
@@ -497,7 +486,9 @@ class Optimizer:
             ArgumentError: The numbers of tensors do not fit the variables.
         """
         if not self.built:
-            raise NotBuiltError("The optimizer is not built.", where=self.name, hint="call build(variables) first")
+            raise NotBuiltError(
+                "The optimizer is not built.", where=self.name, hint="call build(variables) first"
+            )
         own, theirs = self.variables, self._trainable_variables
         if len(optimizer_variables) != len(own) or len(trainable_variables) != len(theirs):
             raise ArgumentError(
@@ -541,7 +532,9 @@ class Optimizer:
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Optimizer:
         """An optimizer from what `get_config` returned."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), Mapping):
@@ -575,7 +568,10 @@ class Optimizer:
         own = self.variables
         if len(weights) != len(own):
             raise ArgumentError(
-                "One value for each variable is needed.", where=self.name, expected=len(own), received=len(weights)
+                "One value for each variable is needed.",
+                where=self.name,
+                expected=len(own),
+                received=len(weights),
             )
         for variable, value in zip(own, weights, strict=True):
             variable.assign(value)

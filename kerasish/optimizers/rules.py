@@ -45,7 +45,15 @@ def decayed(params: Tensors, lr: Tensor, weight_decay: float) -> Tensors:
 
 @overridable
 def sgd_update(
-    params: Tensors, grads: Tensors, ms: Tensors, lr: Tensor, /, *, momentum: float, nesterov: bool, weight_decay: float
+    params: Tensors,
+    grads: Tensors,
+    ms: Tensors,
+    lr: Tensor,
+    /,
+    *,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
 ) -> tuple[Tensors, Tensors]:
     """Gradient descent: returns (params, ms).
 

@@ -1,10 +1,10 @@
-"""Update rules in which a momentum leads: Adam's relatives, Lamb, Lion. The contract is that of `rules`."""
+"""Update rules in which a momentum leads: Adam's relatives, Lamb, Lion, Muon. The contract is that of `rules`."""
 
 from __future__ import annotations
 
 from kerasish.core import primitives as p
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of
+from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.dispatch import overridable
 from kerasish.optimizers.clipping import squared_norm
 from kerasish.optimizers.rules import Tensors, corrected_rate, decayed, scalar_like, toward
@@ -191,3 +191,90 @@ def lion_update(
         for param, m, g in zip(params, ms, grads, strict=True)
     ]
     return params, [toward(m, g, 1.0 - beta_2) for m, g in zip(ms, grads, strict=True)]
+
+
+@overridable
+def schedule_free_update(
+    params: Tensors,
+    grads: Tensors,
+    zs: Tensors,
+    vs: Tensors,
+    lr: Tensor,
+    step: Tensor,
+    /,
+    *,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> tuple[Tensors, Tensors, Tensors]:
+    """AdamW that averages instead of lowering the rate: returns (params, zs, vs).
+
+    z takes the steps, x is the mean of all z, and the parameters are y = beta_1·x + (1 − beta_1)·z. Without keeping x:
+    d = g / (√(v/(1 − beta_2^t)) + epsilon); y ← y + (z − y)/t − lr·(1 − beta_1·(1 − 1/t))·d; z ← z − lr·d.
+    """
+    params = decayed(params, lr, weight_decay)
+    like = params[0]
+    t = p.cast(step, dtype=dtype_of(lr))
+    share = p.divide(1.0, t)
+    own = p.multiply(lr, p.subtract(1.0, p.multiply(p.subtract(1.0, share), beta_1)))
+    share, own, rate = (scalar_like(x, like) for x in (share, own, lr))
+    second = scalar_like(one_minus_power(beta_2, t), like)
+    vs = [toward(v, p.square(g), 1.0 - beta_2) for v, g in zip(vs, grads, strict=True)]
+    moved, after = [], []
+    for param, grad, z, v in zip(params, grads, zs, vs, strict=True):
+        direction = p.divide(grad, p.add(p.sqrt(p.divide(v, second)), epsilon))
+        nearer = p.add(param, p.multiply(p.subtract(z, param), share))
+        moved.append(p.subtract(nearer, p.multiply(direction, own)))
+        after.append(p.subtract(z, p.multiply(direction, rate)))
+    return moved, after, vs
+
+
+@overridable
+def muon_update(
+    params: Tensors,
+    grads: Tensors,
+    ms: Tensors,
+    lr: Tensor,
+    /,
+    *,
+    momentum: float,
+    nesterov: bool,
+    coefficients: tuple[float, float, float],
+    iterations: int,
+    epsilon: float,
+    rms_rate: float | None,
+    weight_decay: float,
+) -> tuple[Tensors, Tensors]:
+    """Momentum made orthogonal, for matrices: returns (params, ms).
+
+    m ← momentum·m + g; u = g + momentum·m with `nesterov`, else m; X = u/(‖u‖ + epsilon), then `iterations` times, with
+    (a, b, c) = `coefficients` and A = X·Xᵀ: X ← a·X + (b·A + c·A²)·X; p ← p − lr · rms_rate·√(larger side) · X.
+    """
+    params = decayed(params, lr, weight_decay)
+    lr = scalar_like(lr, params[0])
+    ms = [p.add(p.multiply(m, momentum), g) for m, g in zip(ms, grads, strict=True)]
+    moved = []
+    for param, grad, m in zip(params, grads, ms, strict=True):
+        x = orthogonal(
+            p.add(grad, p.multiply(m, momentum)) if nesterov else m, coefficients, iterations, epsilon
+        )
+        size = 1.0 if rms_rate is None else rms_rate * max(shape_of(param)) ** 0.5
+        moved.append(p.subtract(param, p.multiply(x, p.multiply(lr, size))))
+    return moved, ms
+
+
+def orthogonal(
+    x: Tensor, coefficients: tuple[float, float, float], iterations: int, epsilon: float
+) -> Tensor:
+    """Roughly U·Vᵀ of the matrix's singular value decomposition, by Newton-Schulz iteration."""
+    rows, columns = shape_of(x)
+    tall = rows > columns  # the products below are of the smaller side
+    x = p.transpose(x, axes=(1, 0)) if tall else x
+    x = p.divide(x, scalar_like(p.add(p.sqrt(squared_norm(x)), epsilon), x))
+    a, b, c = coefficients
+    for _ in range(iterations):
+        square = p.matmul(x, p.transpose(x, axes=(1, 0)))
+        factor = p.add(p.multiply(square, b), p.multiply(p.matmul(square, square), c))
+        x = p.add(p.multiply(x, a), p.matmul(factor, x))
+    return p.transpose(x, axes=(1, 0)) if tall else x

@@ -90,7 +90,11 @@ def adadelta_update(
         for move, g, s in zip(moves, grads, squares, strict=True)
     ]
     moves = [toward(move, p.square(d), 1.0 - rho) for move, d in zip(moves, steps, strict=True)]
-    return [p.subtract(param, p.multiply(d, lr)) for param, d in zip(params, steps, strict=True)], squares, moves
+    return (
+        [p.subtract(param, p.multiply(d, lr)) for param, d in zip(params, steps, strict=True)],
+        squares,
+        moves,
+    )
 
 
 @overridable
@@ -155,7 +159,7 @@ def adafactor_update(
 ) -> tuple[Tensors, Tensors, Tensors, Tensors]:
     """Adam's second moment, factored into row and column means: returns (params, rows, columns, vs).
 
-    With q = g² + epsilon_1, β = 1 − t^beta_2_decay, ρ = min(lr, 1/√t) (lr unless `relative_step`) and rms(x) = √mean(x²):
+    With q = g² + epsilon_1, β = 1 − t^beta_2_decay, ρ = min(lr, 1/√t) (lr unless `relative_step`), rms(x) = √mean(x²):
     row ← β·row + (1 − β)·mean(q, last axis), column likewise over the axis before, v = row·column/mean(row);
     d = g/√v; p ← p − ρ · max(epsilon_2, rms(p)) · d / max(1, rms(d)/clip_threshold).
     Parameters with fewer than two axes keep v itself; their entries in `rows` and `columns` pass through.

@@ -43,7 +43,9 @@ class SGD(ListOptimizer):
         **common: Unpack[CommonArguments],
     ) -> None:
         if not 0 <= momentum <= 1:
-            raise ArgumentError("`momentum` is a fraction.", where="SGD", expected="0 to 1", received=momentum)
+            raise ArgumentError(
+                "`momentum` is a fraction.", where="SGD", expected="0 to 1", received=momentum
+            )
         self.momentum = momentum
         self.nesterov = nesterov
         super().__init__(learning_rate, **common)

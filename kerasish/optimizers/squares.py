@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from kerasish import initializers
 from kerasish.core.contract import Tensor
+from kerasish.core.variable import Variable
 from kerasish.optimizers.listwise import ListOptimizer, chosen
 from kerasish.optimizers.optimizer import CommonArguments, LearningRate
 from kerasish.optimizers.rules import Tensors
@@ -101,7 +102,7 @@ class Adagrad(ListOptimizer):
         >>> w = Variable([1.0, 2.0])
         >>> Adagrad(learning_rate=0.1).apply([[3.0, -4.0]], [w])
         >>> print(w.numpy().round(4))
-        [0.9005 2.0997]
+        [0.9006 2.0997]
     """
 
     arguments = ("initial_accumulator_value", "epsilon")
@@ -120,7 +121,7 @@ class Adagrad(ListOptimizer):
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
 
-    def slot_initializer(self, name: str) -> Any:
+    def slot_initializer(self, name: str, variable: Variable) -> Any:
         return initializers.Constant(self.initial_accumulator_value) if name == "accumulator" else "zeros"
 
     def rule(
@@ -220,10 +221,17 @@ class Ftrl(ListOptimizer):
         >>> w = Variable([1.0, 2.0])
         >>> Ftrl(learning_rate=0.1).apply([[3.0, -4.0]], [w])
         >>> print(w.numpy().round(4))
-        [-0.0901 0.0949]
+        [0.7957 1.9421]
     """
 
-    arguments = ("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta")
+    arguments = (
+        "learning_rate_power",
+        "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    )
 
     def __init__(
         self,
@@ -247,7 +255,7 @@ class Ftrl(ListOptimizer):
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator", "linear"),)
 
-    def slot_initializer(self, name: str) -> Any:
+    def slot_initializer(self, name: str, variable: Variable) -> Any:
         return initializers.Constant(self.initial_accumulator_value) if name == "accumulator" else "zeros"
 
     def rule(

@@ -100,7 +100,8 @@ class Trainer(Compilable):
 
     def _infer_call(self, specs: Any) -> None:
         """Make the weights first: a step asks which variables there are before it calls the model."""
-        if getattr(type(self), "call", None) is not Layer.call:
+        own_step = type(self).train_step is not Compilable.train_step  # its batches need not be what `call` takes
+        if getattr(type(self), "call", None) is not Layer.call and not own_step:
             infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
 
     def _after_build(self) -> None:

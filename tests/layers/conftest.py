@@ -122,6 +122,12 @@ CASES = [
     case("AveragePooling2D", {"pool_size": 2}, (2, 7, 8, 3)),
     case("AveragePooling2D", {"pool_size": 3, "padding": "same", **FIRST}, (2, 3, 7, 8)),
     case("AveragePooling3D", {"pool_size": 2}, (2, 4, 5, 6, 3)),
+    case("AdaptiveAveragePooling1D", {"output_size": 3}, (2, 7, 3)),
+    case("AdaptiveAveragePooling2D", {"output_size": (2, 3), **FIRST}, (2, 3, 5, 8)),
+    case("AdaptiveAveragePooling3D", {"output_size": 2}, (2, 3, 4, 5, 2)),
+    case("AdaptiveMaxPooling1D", {"output_size": 3, **FIRST}, (2, 3, 7)),
+    case("AdaptiveMaxPooling2D", {"output_size": 3}, (2, 5, 8, 3)),
+    case("AdaptiveMaxPooling3D", {"output_size": (1, 2, 3)}, (2, 3, 4, 5, 2)),
     case("GlobalMaxPooling1D", {}, (2, 5, 3)),
     case("GlobalMaxPooling2D", {"keepdims": True, **FIRST}, (2, 3, 7, 8)),
     case("GlobalMaxPooling3D", {}, (2, 4, 5, 6, 3)),
@@ -202,7 +208,44 @@ CASES = [
 ]
 
 
+#: Layers whose gradients are checked on every engine: each brings operations of its own. The native engine has them all.
+SAMPLED = {
+    *(
+        "Dense",
+        "EinsumDense",
+        "Embedding",
+        "Conv1D",
+        "Conv2D",
+        "Conv2DTranspose",
+        "DepthwiseConv2D",
+        "MaxPooling2D",
+    ),
+    *(
+        "AveragePooling2D",
+        "BatchNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+        "Multiply",
+        "Dot",
+    ),
+}
+FIRST_OF_THEIR_NAME = list({c.name: c for c in reversed(CASES)}.values())
+
+#: Fixtures that walk rows of the table, and which rows.
+WALKS = {
+    "layer_case": CASES,
+    "layer_case_training": [c for c in CASES if c.training],
+    "layer_case_moody": [c for c in CASES if c.training or c.random],
+    "layer_case_quiet": [c for c in CASES if not c.training and not c.random],
+    "layer_case_differentiable": [
+        c for c in CASES if not c.random and c.name not in ("SpectralNormalization", "Masking")
+    ],
+    "layer_case_sampled": [c for c in FIRST_OF_THEIR_NAME if c.name in SAMPLED],
+}
+
+
 def pytest_generate_tests(metafunc):
-    """Every row of the table for a test that asks for `layer_case`."""
-    if "layer_case" in metafunc.fixturenames:
-        metafunc.parametrize("layer_case", [pytest.param(c, id=c.id) for c in CASES])
+    """Rows of the table for a test that asks for them."""
+    for name, rows in WALKS.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [pytest.param(c, id=c.id) for c in rows])

@@ -180,7 +180,9 @@ def test_stateless_call_leaves_the_layer_alone():
     before = layer.get_weights()
     gamma, beta = (ops.convert_to_tensor(np.full(2, v, "float32")) for v in (2.0, 1.0))
     buffers = [v.value for v in layer.non_trainable_variables]
-    y, updated = layer.stateless_call([gamma, beta], buffers, np.array([[0.0, 1.0], [2.0, 3.0]]), training=True)
+    y, updated = layer.stateless_call(
+        [gamma, beta], buffers, np.array([[0.0, 1.0], [2.0, 3.0]]), training=True
+    )
     np.testing.assert_allclose(to_numpy(y), [[-1, -1], [3, 3]], atol=2e-3)
     np.testing.assert_allclose(to_numpy(updated[0]), [0.5, 1.0])
     for mine, kept in zip(layer.get_weights(), before, strict=True):

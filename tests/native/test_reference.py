@@ -12,6 +12,7 @@ import pytest
 
 from kerasish.core import dtypes, threefry
 from kerasish.core import primitives as p
+from kerasish.core.abstract import spec_of
 from kerasish.core.errors import EngineError
 from kerasish.core.primitive import RULES
 from kerasish.core.registry import get_engine, use_backend
@@ -170,17 +171,11 @@ def test_binary_kernels_take_a_python_scalar_on_either_side(name, dtype):
     rule = RULES[name]
     for args in ((x, scalar), (scalar, x), (x, x)):
         result = getattr(p, name)(*args)
-        specs = [a if a is scalar else ENGINE_SPEC(a) for a in args]
+        specs = [a if a is scalar else spec_of(ENGINE, a) for a in args]
         assert dtypes.of_numpy(result.dtype) == rule(*specs).dtype
         assert type(result) is np.ndarray
         full = [a if a is not scalar else np.full(2, a, x.dtype) for a in args]
         np.testing.assert_array_equal(result, getattr(p, name)(*full))
-
-
-def ENGINE_SPEC(x: np.ndarray) -> Any:
-    from kerasish.core.abstract import spec_of
-
-    return spec_of(ENGINE, x)
 
 
 def test_erf_is_accurate_to_the_last_bits():

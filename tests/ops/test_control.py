@@ -123,7 +123,9 @@ def test_compiled(function, expected, engine):
 def test_shapes_are_inferred(function, expected):
     inferred = infer(function, AbstractTensor(X.shape, "float32"))
     if function is not branch:
-        shapes = [x.shape for x in (inferred if isinstance(inferred, tuple) else [inferred]) if hasattr(x, "shape")]
+        shapes = [
+            x.shape for x in (inferred if isinstance(inferred, tuple) else [inferred]) if hasattr(x, "shape")
+        ]
         wanted = expected if isinstance(inferred, tuple) else [expected]
         assert shapes == [np.shape(w) for w in wanted if not isinstance(w, dict)]
 

@@ -87,7 +87,16 @@ def _rows():
     for name in PAIRS:
         yield name, X, Y[:1]
         yield name, N, M
-        if name not in ("hypot", "arctan2", "logaddexp", "logaddexp2", "heaviside", "fmod", "mod", "floor_divide"):
+        if name not in (
+            "hypot",
+            "arctan2",
+            "logaddexp",
+            "logaddexp2",
+            "heaviside",
+            "fmod",
+            "mod",
+            "floor_divide",
+        ):
             yield name, SPECIAL, SPECIAL_2
     for name in REDUCE:
         yield name, Z
@@ -230,7 +239,19 @@ def dtype_name(x):
     return str(keras.backend.standardize_dtype(x.dtype)) if hasattr(x, "dtype") else type(x).__name__
 
 
-LOOSE = {"pinv", "lstsq", "inv", "solve", "det", "norm", "cholesky_inverse", "corrcoef", "logdet", "slogdet", "lu_factor"}
+LOOSE = {
+    "pinv",
+    "lstsq",
+    "inv",
+    "solve",
+    "det",
+    "norm",
+    "cholesky_inverse",
+    "corrcoef",
+    "logdet",
+    "slogdet",
+    "lu_factor",
+}
 ROW = pytest.mark.parametrize("row", ROWS, ids=row_id)
 
 
@@ -243,7 +264,9 @@ def test_value_and_dtype_are_those_of_keras(row, engine):
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         close = {"rtol": 2e-4, "atol": 2e-4} if name in LOOSE else {"rtol": 2e-5, "atol": 3e-6}
-        np.testing.assert_allclose(np.asarray(to_numpy(ours), np.float64), np.asarray(theirs, np.float64), **close)
+        np.testing.assert_allclose(
+            np.asarray(to_numpy(ours), np.float64), np.asarray(theirs, np.float64), **close
+        )
         assert dtype_of(ours) == dtype_name(theirs)
 
 

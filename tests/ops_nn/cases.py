@@ -89,7 +89,10 @@ def sparsemax(x, axis=-1):
 
 def blur(x, kernel_size=(3, 3), sigma=(1.0, 1.0)):
     """A blur pixel by pixel. Keras 3.15 blurs along one axis only on JAX and torch."""
-    bells = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / s) ** 2) for n, s in zip(kernel_size, sigma, strict=True)]
+    bells = [
+        np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / s) ** 2)
+        for n, s in zip(kernel_size, sigma, strict=True)
+    ]
     kernel = np.outer(*(b / b.sum() for b in bells))
     low = [(n - 1) // 2 for n in kernel_size]
     padded = np.pad(x, ((0, 0), *((p, n - 1 - p) for p, n in zip(low, kernel_size, strict=True)), (0, 0)))
@@ -103,7 +106,10 @@ def adaptive_mean(x, output_size):
     """Bin by bin. Keras 3.15 on JAX gives NaN for bins of one element."""
     result = np.zeros((x.shape[0], *output_size, x.shape[3]), "float32")
     for index in np.ndindex(*output_size):
-        cut = [slice(i * s // n, -(-(i + 1) * s // n)) for i, s, n in zip(index, x.shape[1:3], output_size, strict=True)]
+        cut = [
+            slice(i * s // n, -(-(i + 1) * s // n))
+            for i, s, n in zip(index, x.shape[1:3], output_size, strict=True)
+        ]
         result[:, index[0], index[1]] = x[:, cut[0], cut[1]].mean((1, 2))
     return result
 
@@ -148,13 +154,35 @@ LOSSES = [
     Case("nn", "categorical_crossentropy", (simplex(3, 4), simplex(3, 4, seed=1))),
     Case("nn", "categorical_crossentropy", (simplex(3, 4), 3 * simplex(3, 4, seed=1)), {}),
     Case("nn", "categorical_crossentropy", (simplex(3, 4), 9 * X[:, :4]), {"from_logits": True}),
-    Case("nn", "categorical_crossentropy", (rand(3, 4, 2), rand(3, 4, 2, seed=1)), {"from_logits": True, "axis": 1}),
-    Case("nn", "categorical_crossentropy", (np.float32([[0, 1], [1, 0]]), np.float32([[1, 0], [1, 0]])), {}, False),
+    Case(
+        "nn",
+        "categorical_crossentropy",
+        (rand(3, 4, 2), rand(3, 4, 2, seed=1)),
+        {"from_logits": True, "axis": 1},
+    ),
+    Case(
+        "nn",
+        "categorical_crossentropy",
+        (np.float32([[0, 1], [1, 0]]), np.float32([[1, 0], [1, 0]])),
+        {},
+        False,
+    ),
     Case("nn", "sparse_categorical_crossentropy", (ints(3, high=4), simplex(3, 4))),
     Case("nn", "sparse_categorical_crossentropy", (ints(3, 1, high=4), simplex(3, 4))),
     Case("nn", "sparse_categorical_crossentropy", (ints(3, 2, high=4), rand(3, 2, 4)), {"from_logits": True}),
-    Case("nn", "sparse_categorical_crossentropy", (ints(3, 2, high=4), rand(3, 4, 2)), {"from_logits": True, "axis": 1}, theirs=sparse_axis_1),
-    Case("nn", "ctc_loss", (ints(2, 3, high=3) + 1, rand(2, 7, 5), np.int32([3, 2]), np.int32([7, 6])), tolerance=1e-4),
+    Case(
+        "nn",
+        "sparse_categorical_crossentropy",
+        (ints(3, 2, high=4), rand(3, 4, 2)),
+        {"from_logits": True, "axis": 1},
+        theirs=sparse_axis_1,
+    ),
+    Case(
+        "nn",
+        "ctc_loss",
+        (ints(2, 3, high=3) + 1, rand(2, 7, 5), np.int32([3, 2]), np.int32([7, 6])),
+        tolerance=1e-4,
+    ),
     Case("nn", "ctc_loss", (np.int32([[1, 1]]), rand(1, 4, 3), np.int32([2]), np.int32([4])), tolerance=1e-4),
 ]
 
@@ -166,7 +194,11 @@ NORMS = [
     Case("nn", "normalize", (X,), {"order": 3}),
     Case("nn", "normalize", (np.float32([[0, 0], [1e-9, 0], [3, 4]]),), {}, False),
     Case("nn", "batch_normalization", (X, rand(5), rand(5, low=0.5), -1)),
-    Case("nn", "batch_normalization", (rand(2, 3, 4), rand(3), rand(3, low=0.5), 1, rand(3, seed=1), rand(3, seed=2))),
+    Case(
+        "nn",
+        "batch_normalization",
+        (rand(2, 3, 4), rand(3), rand(3, low=0.5), 1, rand(3, seed=1), rand(3, seed=2)),
+    ),
     Case("nn", "layer_normalization", (X,)),
     Case("nn", "layer_normalization", (X, rand(5), rand(5, seed=1)), {"epsilon": 0.01}),
     Case("nn", "layer_normalization", (rand(2, 3, 4), rand(3, 4), rand(3, 4, seed=1)), {"axis": (1, 2)}),
@@ -187,25 +219,55 @@ def _image(rank, channels=2, data_format="channels_last", **_):
 
 
 def _transposes():
-    for kernel, stride, padding in ((3, 2, "same"), (2, 3, "valid"), (4, 2, "same"), (1, 2, "valid"), (3, 1, "same")):
+    for kernel, stride, padding in (
+        (3, 2, "same"),
+        (2, 3, "valid"),
+        (4, 2, "same"),
+        (1, 2, "valid"),
+        (3, 1, "same"),
+    ):
         for extra in (None, *range(stride)):
             kwargs = {"strides": stride, "padding": padding, "output_padding": extra}
             yield Case("nn", "conv_transpose", (rand(1, 4, 2), rand(kernel, 3, 2)), kwargs)
-    yield Case("nn", "conv_transpose", (rand(2, 3, 4, 2), rand(3, 2, 3, 2)), {"strides": (2, 3), "padding": "same"})
-    yield Case("nn", "conv_transpose", (rand(2, 2, 3, 4), rand(3, 2, 3, 2)), {"data_format": "channels_first"})
+    yield Case(
+        "nn", "conv_transpose", (rand(2, 3, 4, 2), rand(3, 2, 3, 2)), {"strides": (2, 3), "padding": "same"}
+    )
+    yield Case(
+        "nn", "conv_transpose", (rand(2, 2, 3, 4), rand(3, 2, 3, 2)), {"data_format": "channels_first"}
+    )
     yield Case("nn", "conv_transpose", (rand(1, 4, 2), rand(3, 3, 2)), {"dilation_rate": 2})
-    yield Case("nn", "conv_transpose", (rand(1, 4, 2), rand(3, 3, 2)), {"dilation_rate": 2, "strides": 3, "padding": "same"})
+    yield Case(
+        "nn",
+        "conv_transpose",
+        (rand(1, 4, 2), rand(3, 3, 2)),
+        {"dilation_rate": 2, "strides": 3, "padding": "same"},
+    )
 
 
 WINDOWS = [
     *(Case("nn", "conv", (_image(r, **k), rand(*(3, 2, 3)[:r], 2, 3)), k, tolerance=1e-4) for r, k in _CONV),
     Case("nn", "conv", (_image(2, 4), rand(3, 2, 2, 6)), {"padding": "same"}, tolerance=1e-4),
-    *(Case("nn", "depthwise_conv", (_image(r, **k), rand(*(3, 2)[:r], 2, 3)), k) for r, k in _CONV if r < 3 and k.get("strides") != (2, 3)),
-    Case("nn", "separable_conv", (_image(2), rand(3, 2, 2, 3), rand(1, 1, 6, 4)), {"padding": "same"}, tolerance=1e-4),
+    *(
+        Case("nn", "depthwise_conv", (_image(r, **k), rand(*(3, 2)[:r], 2, 3)), k)
+        for r, k in _CONV
+        if r < 3 and k.get("strides") != (2, 3)
+    ),
+    Case(
+        "nn",
+        "separable_conv",
+        (_image(2), rand(3, 2, 2, 3), rand(1, 1, 6, 4)),
+        {"padding": "same"},
+        tolerance=1e-4,
+    ),
     *_transposes(),
     Case("nn", "max_pool", (_image(1), (2,)), {"strides": 3}),
     Case("nn", "max_pool", (_image(2), 2), {"strides": 1, "padding": "same"}),
-    Case("nn", "max_pool", (_image(2), (3, 2)), {"strides": 2, "padding": "same", "data_format": "channels_first"}),
+    Case(
+        "nn",
+        "max_pool",
+        (_image(2), (3, 2)),
+        {"strides": 2, "padding": "same", "data_format": "channels_first"},
+    ),
     Case("nn", "max_pool", (_image(3), 2), {"strides": 2}),
     Case("nn", "average_pool", (_image(1), (3,)), {"strides": 2, "padding": "same"}),
     Case("nn", "average_pool", (_image(2), (3, 2)), {"strides": (2, 1), "padding": "same"}),
@@ -245,7 +307,13 @@ REST = [
     Case("nn", "multi_hot", (ints(2, 3, 4, high=5), 5), {}, False),
     Case("nn", "psnr", (rand(3, 4), rand(3, 4, seed=1), 2.0)),
     Case("nn", "ctc_decode", (rand(2, 6, 4), np.int32([6, 4])), {}, False),
-    Case("nn", "ctc_decode", (rand(2, 6, 4), np.int32([6, 4])), {"merge_repeated": False, "mask_index": 1}, False),
+    Case(
+        "nn",
+        "ctc_decode",
+        (rand(2, 6, 4), np.int32([6, 4])),
+        {"merge_repeated": False, "mask_index": 1},
+        False,
+    ),
 ]
 
 PHOTO, SMALL = rand(2, 6, 5, 3, low=0, high=1), rand(1, 4, 5, 2)

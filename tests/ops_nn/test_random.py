@@ -119,12 +119,18 @@ FITS = {
     "uniform float64": (lambda n: random.uniform((n,), dtype="float64", seed=1), lambda x: x),
     "normal": (lambda n: random.normal((n,), 1.0, 2.0, seed=1), lambda x: phi((x - 1) / 2)),
     "normal float64": (lambda n: random.normal((n,), dtype="float64", seed=1), phi),
-    "truncated": (lambda n: random.truncated_normal((n,), seed=1), lambda x: (phi(x) - phi(-2)) / (1 - 2 * phi(-2))),
+    "truncated": (
+        lambda n: random.truncated_normal((n,), seed=1),
+        lambda x: (phi(x) - phi(-2)) / (1 - 2 * phi(-2)),
+    ),
     "gamma 3": (lambda n: random.gamma((n,), 3.0, seed=1), gamma_3),
     "gamma 1/2": (lambda n: random.gamma((n,), 0.5, seed=1), lambda x: math.erf(math.sqrt(x))),
     "gamma 1": (lambda n: random.gamma((n,), 1.0, seed=1), lambda x: 1 - math.exp(-x)),
     "beta 2 1": (lambda n: random.beta((n,), 2.0, 1.0, seed=1), lambda x: x * x),
-    "beta 1/2 1/2": (lambda n: random.beta((n,), 0.5, 0.5, seed=1), lambda x: 2 / math.pi * math.asin(math.sqrt(x))),
+    "beta 1/2 1/2": (
+        lambda n: random.beta((n,), 0.5, 0.5, seed=1),
+        lambda x: 2 / math.pi * math.asin(math.sqrt(x)),
+    ),
 }
 
 
@@ -141,7 +147,10 @@ FREQUENCIES = {
     "categorical": (lambda n: random.categorical(np.log([[0.1, 0.2, 0.7]]), n, seed=1), [0.1, 0.2, 0.7]),
     "binomial": (lambda n: random.binomial((n,), 3.0, 0.25, seed=1), [27 / 64, 27 / 64, 9 / 64, 1 / 64]),
     "dropout": (lambda n: random.dropout(np.ones(n, "float32"), 0.25, seed=1) * 0.75, [0.25, 0.75]),
-    "shuffle": (lambda n: np.stack([random.shuffle(np.arange(3), seed=i) for i in range(n // 20)])[:, 0], [1 / 3] * 3),
+    "shuffle": (
+        lambda n: np.stack([random.shuffle(np.arange(3), seed=i) for i in range(n // 20)])[:, 0],
+        [1 / 3] * 3,
+    ),
 }
 
 
@@ -180,8 +189,14 @@ def test_float_dtypes(engine, name, dtype):
 def test_parameters_may_be_tensors(engine):
     mean = np.float32([[0], [100]])
     assert to_numpy(random.normal((2, 50), mean, seed=1)).mean(1).round(-1).tolist() == [0, 100]
-    assert to_numpy(random.gamma((2, 50), np.float32([[1], [100]]), seed=1)).mean(1).round(-2).tolist() == [0, 100]
-    assert to_numpy(random.uniform((2, 50), np.float32([[0], [5]]), 6.0, seed=1)).min(1).round().tolist() == [0, 5]
+    assert to_numpy(random.gamma((2, 50), np.float32([[1], [100]]), seed=1)).mean(1).round(-2).tolist() == [
+        0,
+        100,
+    ]
+    assert to_numpy(random.uniform((2, 50), np.float32([[0], [5]]), 6.0, seed=1)).min(1).round().tolist() == [
+        0,
+        5,
+    ]
     counts = to_numpy(random.binomial((2, 50), np.float32([[0], [9]]), 1.0, seed=1))
     assert counts.tolist() == [[0.0] * 50, [9.0] * 50]
 

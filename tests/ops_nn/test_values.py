@@ -19,7 +19,9 @@ def test_value_is_keras(engine, case):
     assert [o.shape for o in ours] == [t.shape for t in theirs]
     for one, two in zip(ours, theirs, strict=True):
         assert one.dtype == two.dtype
-        np.testing.assert_allclose(one.astype("float64"), two, rtol=case.tolerance, atol=case.absolute or case.tolerance)
+        np.testing.assert_allclose(
+            one.astype("float64"), two, rtol=case.tolerance, atol=case.absolute or case.tolerance
+        )
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
@@ -87,7 +89,10 @@ def test_gradient_is_central_difference(engine, case):
     if case.name in ("affine_transform", "map_coordinates"):
         where = where[:1]
     inputs = [case.args[i].astype("float64") for i in where]
-    kwargs = {k: v.astype("float64") if isinstance(v, np.ndarray) and v.dtype == np.float32 else v for k, v in case.kwargs.items()}
+    kwargs = {
+        k: v.astype("float64") if isinstance(v, np.ndarray) and v.dtype == np.float32 else v
+        for k, v in case.kwargs.items()
+    }
 
     def run(tensors):
         args = list(case.args)
@@ -104,12 +109,24 @@ def test_gradient_is_central_difference(engine, case):
             total = part if total is None else p.add(total, part)
         return total
 
-    _, _, gradients = engine.value_and_grad(lambda *xs: (run(list(xs)), None), [on(engine, x) for x in inputs])
+    _, _, gradients = engine.value_and_grad(
+        lambda *xs: (run(list(xs)), None), [on(engine, x) for x in inputs]
+    )
     # A few inputs only: the others' differences are as good, and finite differences are slow.
     for which, gradient in list(enumerate(gradients))[:3]:
         if inputs[which].size > 40:
             direction = rand(*inputs[which].shape, seed=3, dtype="float64")
-            ends = [to_numpy(run([on(engine, x + (sign * 1e-6 * direction if j == which else 0)) for j, x in enumerate(inputs)])) for sign in (1, -1)]
+            ends = [
+                to_numpy(
+                    run(
+                        [
+                            on(engine, x + (sign * 1e-6 * direction if j == which else 0))
+                            for j, x in enumerate(inputs)
+                        ]
+                    )
+                )
+                for sign in (1, -1)
+            ]
             expected = (ends[0] - ends[1]) / 2e-6
             found = (to_numpy(gradient) * direction).sum()
         else:
@@ -118,7 +135,9 @@ def test_gradient_is_central_difference(engine, case):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
 
 
-NAMES = [(space, name) for space, module in THEIRS.items() for name in dir(module) if not name.startswith("_")]
+NAMES = [
+    (space, name) for space, module in THEIRS.items() for name in dir(module) if not name.startswith("_")
+]
 
 
 @pytest.mark.parametrize(("space", "name"), NAMES)

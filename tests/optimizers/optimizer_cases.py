@@ -46,7 +46,9 @@ CASES = {
     "adagrad": lambda o: o.Adagrad(0.1, initial_accumulator_value=0.2),
     "adadelta": lambda o: o.Adadelta(1.0, rho=0.9, epsilon=1e-4),
     "adafactor": lambda o: o.Adafactor(0.1),
-    "adafactor_absolute": lambda o: o.Adafactor(0.1, relative_step=False, beta_2_decay=-0.5, weight_decay=0.1),
+    "adafactor_absolute": lambda o: o.Adafactor(
+        0.1, relative_step=False, beta_2_decay=-0.5, weight_decay=0.1
+    ),
     "lion": lambda o: o.Lion(0.01, weight_decay=0.1),
     "lamb": lambda o: o.Lamb(0.01, weight_decay=0.1),
     "ftrl": lambda o: o.Ftrl(0.1),
@@ -58,6 +60,12 @@ CASES = {
         l2_shrinkage_regularization_strength=0.05,
         beta=0.3,
     ),
+    "muon": lambda o: o.Muon(0.1, exclude_layers=["out"]),
+    "muon_plain": lambda o: o.Muon(
+        0.1, nesterov=False, rms_rate=None, weight_decay=0.1, adam_lr_ratio=0.5, ns_steps=3
+    ),
+    "muon_excluded": lambda o: o.Muon(0.1, exclude_layers=["^kern"]),
+    "schedule_free": lambda o: o.ScheduleFreeAdamW(0.1, warmup_steps=3, weight_decay=0.1),
     "loss_scale": lambda o: o.LossScaleOptimizer(o.Adam(0.01), initial_scale=4.0, dynamic_growth_steps=3),
     "loss_scale_momentum": lambda o: o.LossScaleOptimizer(o.SGD(0.1, momentum=0.9), initial_scale=1.0),
 }

@@ -7,7 +7,13 @@ import pytest
 
 import kerasish
 from kerasish import Variable, ops, optimizers
-from kerasish.core.errors import ArgumentError, EngineMismatchError, NotBuiltError, ShapeError, UnknownNameError
+from kerasish.core.errors import (
+    ArgumentError,
+    EngineMismatchError,
+    NotBuiltError,
+    ShapeError,
+    UnknownNameError,
+)
 from kerasish.core.objects import CustomObjectScope
 from kerasish.optimizers import schedules
 
@@ -22,7 +28,9 @@ def test_signatures_are_those_of_keras(keras):
     shared = {n: v for n, v in keras["signatures"].items() if hasattr(optimizers, n) or hasattr(schedules, n)}
     assert len(shared) >= 20
     for name, expected in shared.items():
-        ours = inspect.signature(getattr(optimizers, name, None) or getattr(schedules, name)).parameters.values()
+        ours = inspect.signature(
+            getattr(optimizers, name, None) or getattr(schedules, name)
+        ).parameters.values()
         ours = [(p.name, None if p.default is p.empty else p.default) for p in ours if p.name != "kwargs"]
         assert ours == [(n, d) for n, d in expected if n != "kwargs"], name
 
@@ -213,12 +221,16 @@ def _applied(grads, variables=None, known=None):
 
 ERRORS = {
     "count": (lambda: _applied([ONES], [weight(), weight()]), ArgumentError, "Expected: 2 gradients"),
-    "none": (lambda: _applied([None], [weight()]), ArgumentError, "the loss does not depend on the variables"),
+    "none": (
+        lambda: _applied([None], [weight()]),
+        ArgumentError,
+        "the loss does not depend on the variables",
+    ),
     "shape": (lambda: _applied([np.ones(3)], [weight()]), ShapeError, r"sgd > w.*\(2,\).*\(3,\)"),
     "unknown variable": (lambda: _applied([ONES], [weight(name="new")], [weight()]), ArgumentError, "'new'"),
     "not built": (lambda: _applied([ONES]), NotBuiltError, "build"),
     "no variable": (lambda: optimizers.SGD().build([ONES]), ArgumentError, "ndarray"),
-    "name": (lambda: optimizers.get("adan"), UnknownNameError, "did you mean 'adam'"),
+    "name": (lambda: optimizers.get("adan"), UnknownNameError, "did you mean 'Adam'"),
     "kind": (lambda: optimizers.get(3), ArgumentError, "not an optimizer"),
     "argument": (lambda: optimizers.Adam(beta1=0.9), UnknownNameError, "did you mean 'beta_1'"),
     "rate": (lambda: optimizers.SGD(-0.1), ArgumentError, "negative"),
@@ -250,7 +262,8 @@ def test_errors_say_what_is_wrong(case):
 
 
 @pytest.mark.skipif(
-    not {"torch", "jax"} <= set(kerasish.available_backends()), reason="needs two engines with tensors of their own"
+    not {"torch", "jax"} <= set(kerasish.available_backends()),
+    reason="needs two engines with tensors of their own",
 )
 def test_engines_do_not_mix():
     with kerasish.use_backend("torch"):

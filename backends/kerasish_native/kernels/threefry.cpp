@@ -45,35 +45,36 @@ KERASISH_INLINE void store(std::uint32_t bits, float* out) {
 
 // Blocks [begin, end) to low[i] and high[i]. One body; compiled once for each instruction set.
 template <typename Word>
-KERASISH_INLINE void fill_body(std::uint32_t k0, std::uint32_t k1, std::size_t begin, std::size_t end,
-                               Word* KERASISH_RESTRICT low, Word* KERASISH_RESTRICT high) {
+KERASISH_INLINE void fill_body(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std::size_t begin,
+                               std::size_t end, Word* KERASISH_RESTRICT low,
+                               Word* KERASISH_RESTRICT high) {
   for (std::size_t i = begin; i < end; ++i) {
-    const Block block = cipher(k0, k1, static_cast<std::uint32_t>(i), 0);
+    const Block block = cipher(k0, k1, static_cast<std::uint32_t>(i), c1);
     store(block.y0, low + i);
     store(block.y1, high + i);
   }
 }
 
 template <typename Word>
-using Fill = void (*)(std::uint32_t, std::uint32_t, std::size_t, std::size_t, Word*, Word*);
+using Fill = void (*)(std::uint32_t, std::uint32_t, std::uint32_t, std::size_t, std::size_t, Word*, Word*);
 
 template <typename Word>
-void fill_generic(std::uint32_t k0, std::uint32_t k1, std::size_t begin, std::size_t end, Word* low,
-                  Word* high) {
-  fill_body(k0, k1, begin, end, low, high);
+void fill_generic(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std::size_t begin,
+                  std::size_t end, Word* low, Word* high) {
+  fill_body(k0, k1, c1, begin, end, low, high);
 }
 
 #if KERASISH_X86
 template <typename Word>
-KERASISH_TARGET_AVX2 void fill_avx2(std::uint32_t k0, std::uint32_t k1, std::size_t begin,
-                                    std::size_t end, Word* low, Word* high) {
-  fill_body(k0, k1, begin, end, low, high);
+KERASISH_TARGET_AVX2 void fill_avx2(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1,
+                                    std::size_t begin, std::size_t end, Word* low, Word* high) {
+  fill_body(k0, k1, c1, begin, end, low, high);
 }
 
 template <typename Word>
-KERASISH_TARGET_AVX512 void fill_avx512(std::uint32_t k0, std::uint32_t k1, std::size_t begin,
-                                        std::size_t end, Word* low, Word* high) {
-  fill_body(k0, k1, begin, end, low, high);
+KERASISH_TARGET_AVX512 void fill_avx512(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1,
+                                        std::size_t begin, std::size_t end, Word* low, Word* high) {
+  fill_body(k0, k1, c1, begin, end, low, high);
 }
 #endif
 
@@ -90,14 +91,15 @@ Fill<Word> choose_fill() {
 }
 
 template <typename Word>
-void generate(std::uint32_t k0, std::uint32_t k1, std::size_t n, Word* out) {
+void generate(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std::size_t n, Word* out) {
   const std::size_t half = n / 2 + n % 2;
   const std::size_t whole = n / 2;  // Blocks of which both words are wanted.
   const Fill<Word> fill = choose_fill<Word>();
   Word* high = out + half;
-  parallel_for(whole, grain, [=](std::size_t begin, std::size_t end) { fill(k0, k1, begin, end, out, high); });
+  parallel_for(whole, grain,
+               [=](std::size_t begin, std::size_t end) { fill(k0, k1, c1, begin, end, out, high); });
   if (half != whole) {
-    store(cipher(k0, k1, static_cast<std::uint32_t>(whole), 0).y0, out + whole);
+    store(cipher(k0, k1, static_cast<std::uint32_t>(whole), c1).y0, out + whole);
   }
 }
 
@@ -107,12 +109,12 @@ Block threefry2x32(std::uint32_t k0, std::uint32_t k1, std::uint32_t c0, std::ui
   return cipher(k0, k1, c0, c1);
 }
 
-void random_bits(std::uint32_t k0, std::uint32_t k1, std::size_t n, std::uint32_t* out) {
-  generate(k0, k1, n, out);
+void random_bits(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std::size_t n, std::uint32_t* out) {
+  generate(k0, k1, c1, n, out);
 }
 
-void random_uniform(std::uint32_t k0, std::uint32_t k1, std::size_t n, float* out) {
-  generate(k0, k1, n, out);
+void random_uniform(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std::size_t n, float* out) {
+  generate(k0, k1, c1, n, out);
 }
 
 }  // namespace kerasish

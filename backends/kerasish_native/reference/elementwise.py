@@ -18,8 +18,11 @@ Kernel = Callable[..., Any]
 
 def cast(x: Array, *, dtype: str) -> Array:
     """Convert; the same dtype costs nothing."""
-    if x.dtype == dtypes.to_numpy(dtype):
+    target = dtypes.to_numpy(dtype)
+    if x.dtype == target:
         return x
+    if x.dtype.kind in "biu" or target.kind == "f":
+        return x.astype(target)
     return host_cast(x, dtype)
 
 

@@ -34,14 +34,16 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        if mask is not None:
-            dtype = dtype_of(inputs)
-            hidden = ops.subtract(1.0, ops.cast(mask, dtype))
-            inputs = ops.add(inputs, ops.multiply(hidden, _VERY_NEGATIVE.get(dtype, -1e9)))
         axis = self.axis
         if isinstance(axis, (list, tuple)):
             axis = axis[0] if len(axis) == 1 else tuple(axis)
-        return ops.softmax(inputs, axis=axis)
+        if mask is None:
+            return ops.softmax(inputs, axis=axis)
+        dtype = dtype_of(inputs)
+        visible = ops.cast(mask, dtype)
+        hidden = ops.multiply(ops.subtract(1.0, visible), _VERY_NEGATIVE.get(dtype, -1e9))
+        # The product matters where everything is masked: 0, not 1/n.
+        return ops.multiply(ops.softmax(ops.add(inputs, hidden), axis=axis), visible)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **config_of(self, "axis")}

@@ -7,7 +7,9 @@ from typing import Any
 from kerasish import ops
 from kerasish.core import dtypes
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of
+from kerasish.core.convert import dtype_of, to_numpy
+from kerasish.core.errors import OutOfRangeError
+from kerasish.core.registry import engine_of
 from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, positive, refuse, set_options
 
@@ -85,8 +87,26 @@ class Embedding(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         if not dtypes.is_integer(dtype_of(inputs)):
             inputs = ops.cast(inputs, "int32")
+        self._check_range(inputs)
         rows = ops.take(self.embeddings, inputs, axis=0)
         return ops.cast(rows, self.compute_dtype)
+
+    def _check_range(self, inputs: Tensor) -> None:
+        """Raise for numbers without a row, where looking costs little: values at hand, in the host's memory."""
+        engine = engine_of((inputs,))
+        if engine.is_traced(inputs) or not engine.device_of(inputs).startswith("cpu"):
+            return
+        numbers = to_numpy(inputs)
+        if not numbers.size:
+            return
+        low, high = int(numbers.min()), int(numbers.max())
+        if low < 0 or high >= self.input_dim:
+            raise OutOfRangeError(
+                "The table has no such row.",
+                expected=f"whole numbers from 0 to {self.input_dim - 1} (input_dim={self.input_dim})",
+                received=low if low < 0 else high,
+                hint="input_dim must be the largest number + 1",
+            )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return ops.not_equal(inputs, 0) if self.mask_zero else None

@@ -90,7 +90,9 @@ class InverseTimeDecay(LearningRateSchedule):
         time = p.divide(as_float(step), float(self.decay_steps))
         if self.staircase:
             time = p.floor(time)
-        return p.divide(float(self.initial_learning_rate), p.add(p.multiply(time, float(self.decay_rate)), 1.0))
+        return p.divide(
+            float(self.initial_learning_rate), p.add(p.multiply(time, float(self.decay_rate)), 1.0)
+        )
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
