@@ -47,7 +47,7 @@ class MaxNorm(Constraint):
 
     Example:
         >>> MaxNorm(1.0)(ops.convert_to_tensor([[3.0], [4.0]])).round(2).astype("str").tolist()
-        [[\'0.6\'], [\'0.8\']]
+        [['0.6'], ['0.8']]
     """
 
     def __init__(self, max_value: float = 2, axis: Any = 0) -> None:
@@ -83,7 +83,7 @@ class UnitNorm(Constraint):
 
     Example:
         >>> UnitNorm()(ops.convert_to_tensor([[3.0], [4.0]])).round(2).astype("str").tolist()
-        [[\'0.6\'], [\'0.8\']]
+        [['0.6'], ['0.8']]
     """
 
     def __init__(self, axis: Any = 0) -> None:
@@ -109,7 +109,7 @@ class MinMaxNorm(Constraint):
 
     Example:
         >>> MinMaxNorm(0.0, 1.0)(ops.convert_to_tensor([[3.0], [4.0]])).round(2).astype("str").tolist()
-        [[\'0.6\'], [\'0.8\']]
+        [['0.6'], ['0.8']]
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from kerasish.core import dtypes, shapes
+from kerasish.core import dtypes
 from kerasish.core.convert import to_numpy, to_tensor
 from kerasish.core.errors import ArgumentError, DTypeError, KerasishError, SavingError, UnknownNameError
 from kerasish.core.registry import TABLE
@@ -53,7 +53,9 @@ _PLAIN = (str, int, float, bool, type(None))
 _registered: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 _custom: dict[str, Any] = {}
-_scoped: ContextVar[Mapping[str, Any]] = ContextVar("kerasish_custom_objects", default=types.MappingProxyType({}))
+_scoped: ContextVar[Mapping[str, Any]] = ContextVar(
+    "kerasish_custom_objects", default=types.MappingProxyType({})
+)
 _safe: ContextVar[bool | None] = ContextVar("kerasish_safe_mode", default=None)
 _settings = {"unsafe": False}
 
@@ -99,11 +101,13 @@ def get_registered_name(obj: Any) -> str:
         found = _names.get(obj)
     except TypeError:  # unhashable
         found = None
-    return found or getattr(obj, "__name__", type(obj).__name__)
+    return found or str(getattr(obj, "__name__", type(obj).__name__))
 
 
 def get_registered_object(
-    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+    name: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """The object registered under `name`, or None."""
     for table in (custom_objects or {}, _scoped.get(), _custom, _registered, module_objects or {}):
@@ -382,7 +386,11 @@ def builtin_class(module: str, name: str) -> type | None:
         if written != public:
             continue
         found = getattr(_imported(ours), name, None)
-        if inspect.isclass(found) and found.__module__.startswith("kerasish.") and hasattr(found, "from_config"):
+        if (
+            inspect.isclass(found)
+            and found.__module__.startswith("kerasish.")
+            and hasattr(found, "from_config")
+        ):
             return found
     return None
 
@@ -424,9 +432,7 @@ def _read_function(name: Any, module_objects: Mapping[str, Any] | None) -> Any:
     return found
 
 
-def _unknown(
-    kind: str, name: Any, module: Any, module_objects: Mapping[str, Any] | None
-) -> UnknownNameError:
+def _unknown(kind: str, name: Any, module: Any, module_objects: Mapping[str, Any] | None) -> UnknownNameError:
     known = {*_scoped.get(), *_custom, *_registered, *(module_objects or {})}
     public = _public_module(str(module)) if module else None
     if public is not None:
@@ -480,5 +486,4 @@ _MARKS: dict[str, Callable[[Any], Any]] = {
     "__slice__": _read_slice,
     "__lambda__": _read_lambda,
     "__keras_tensor__": _read_keras_tensor,
-    "__typespec__": lambda config: shapes.closed(config["value"]),
 }

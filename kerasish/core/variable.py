@@ -14,7 +14,7 @@ from kerasish.core.config import floatx
 from kerasish.core.context import _CALL, engine_outside
 from kerasish.core.contract import Engine
 from kerasish.core.convert import host_array, host_cast, to_numpy, to_tensor
-from kerasish.core.errors import ArgumentError, EngineMismatchError, ShapeError
+from kerasish.core.errors import ArgumentError, DTypeError, EngineMismatchError, ShapeError
 from kerasish.core.operators import OPERATIONS, TensorOperators
 from kerasish.core.primitive import ABSTRACT
 from kerasish.core.primitives.elementwise import cast
@@ -192,6 +192,14 @@ class Variable(TensorOperators):
         return np.asarray(self.engine.to_numpy(self._value))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        call = _CALL.get()
+        if call is not None and call.bindings is not None and id(self) in call.bindings:
+            # Frameworks whose tensors meet us as left operands convert us first; refused, they let __rmul__ answer.
+            raise DTypeError(
+                "Within a step this variable has no value on the host.",
+                where=self.path,
+                hint="compute with kerasish.ops, or read it after the step",
+            )
         return np.asarray(self.numpy(), dtype=dtype)
 
     # -- facts -----------------------------------------------------------------------------------------------------

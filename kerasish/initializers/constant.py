@@ -119,7 +119,11 @@ class STFT(Initializer):
     """
 
     def __init__(
-        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+        self,
+        side: str = "real",
+        window: Any = "hann",
+        scaling: str | None = "density",
+        periodic: bool = False,
     ) -> None:
         if side not in ("real", "imag"):
             raise ArgumentError("Unknown `side`.", where="STFT", expected="'real' or 'imag'", received=side)
@@ -141,14 +145,18 @@ class STFT(Initializer):
         else:
             values = np.asarray(self.window, dtype=np.float64)
         if values.shape != (frame,):
-            raise ShapeError("The window has another length.", where="STFT", expected=frame, received=values.shape)
+            raise ShapeError(
+                "The window has another length.", where="STFT", expected=frame, received=values.shape
+            )
         return values / _SCALINGS[self.scaling](values) if self.scaling else values
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         sizes = sizes_of(shape)
         if len(sizes) != 3:
             raise ShapeError(
-                "Kernels of a Fourier transform have rank 3.", where="STFT", expected="(frame, 1, frequencies)",
+                "Kernels of a Fourier transform have rank 3.",
+                where="STFT",
+                expected="(frame, 1, frequencies)",
                 received=sizes,
             )
         frame, _, frequencies = sizes

@@ -34,7 +34,9 @@ class RandomInitializer(Initializer):
             seed = deserialize_keras_object(seed)
         if seed is not None and not isinstance(seed, (int, SeedGenerator)):
             raise ArgumentError(
-                "A seed must be an integer or a SeedGenerator.", where=type(self).__name__, received=repr(seed)
+                "A seed must be an integer or a SeedGenerator.",
+                where=type(self).__name__,
+                received=repr(seed),
             )
         self._given_seed = seed
         self.seed = make_default_seed() if seed is None else seed
@@ -114,7 +116,9 @@ class RandomUniform(RandomInitializer):
         self.maxval = maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return random.uniform(sizes_of(shape), self.minval, self.maxval, dtype=dtype_name(dtype), seed=self.seed)
+        return random.uniform(
+            sizes_of(shape), self.minval, self.maxval, dtype=dtype_name(dtype), seed=self.seed
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}

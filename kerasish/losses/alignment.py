@@ -43,7 +43,11 @@ def mismatch(y_true: Any, y_pred: Any, where: str, expected: str | None = None) 
     if expected is None:
         expected = f"y_true of shape {show(pred)}"
         sparse = same_shape(true, pred[:-1]) or same_shape(true, (*pred[:-1], 1))
-        hint = _SPARSE if sparse and len(pred) > 1 else "give the last layer as many units as the labels have columns"
+        hint = (
+            _SPARSE
+            if sparse and len(pred) > 1
+            else "give the last layer as many units as the labels have columns"
+        )
     else:
         hint = _ONE_HOT if same_shape(true, pred) else "check the shapes of the labels and of the last layer"
     return ShapeError(
@@ -95,7 +99,9 @@ def labels(y_true: Any, y_pred: Any, where: str, axis: int = -1) -> tuple[Any, A
 
 
 def _leads(part: Shape, whole: Shape) -> bool:
-    return len(part) <= len(whole) and all(is_one(p) or compatible(p, w) for p, w in zip(part, whole, strict=False))
+    return len(part) <= len(whole) and all(
+        is_one(p) or compatible(p, w) for p, w in zip(part, whole, strict=False)
+    )
 
 
 def beside(values: Any, weight: Any, what: str) -> Any:

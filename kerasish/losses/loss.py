@@ -1,4 +1,4 @@
-"""`Loss`: a value per sample, weighted, masked and reduced to a number; `LossFunctionWrapper` makes one of a function."""
+"""`Loss`: a value per sample, weighted, masked, reduced to a number; `LossFunctionWrapper` makes one of a function."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class Loss:
 def _is_data(y: Any) -> bool:
     """Lists of numbers are data; lists, tuples and dicts of tensors are structures."""
     return isinstance(y, (list, tuple)) and all(
-        item.__class__ in (int, float, bool) or (isinstance(item, (list, tuple)) and _is_data(item)) for item in y
+        item.__class__ in (int, float, bool) or (isinstance(item, (list, tuple)) and _is_data(item))
+        for item in y
     )
 
 

@@ -44,7 +44,9 @@ def masked_weight(values: Any, weight: Any, mask: Any, reduction: str | None) ->
     return mask if weight is None else ops.multiply(weight, mask)
 
 
-def reduce_weighted(values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "mean") -> Any:
+def reduce_weighted(
+    values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "mean"
+) -> Any:
     """Weighted values, their sum or their mean.
 
     Args:

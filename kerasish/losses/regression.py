@@ -56,7 +56,9 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """
     y_true, y_pred = pair(y_true, y_pred, "mean_absolute_percentage_error")
     scale = ops.maximum(ops.absolute(y_true), epsilon())
-    return ops.multiply(ops.mean(ops.absolute(ops.divide(ops.subtract(y_true, y_pred), scale)), axis=-1), 100.0)
+    return ops.multiply(
+        ops.mean(ops.absolute(ops.divide(ops.subtract(y_true, y_pred), scale)), axis=-1), 100.0
+    )
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
@@ -97,7 +99,9 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     error = ops.subtract(y_pred, y_true)
     size = ops.absolute(error)
     line = ops.subtract(ops.multiply(size, delta), 0.5 * delta * delta)
-    return ops.mean(ops.where(ops.less_equal(size, delta), ops.multiply(ops.square(error), 0.5), line), axis=-1)
+    return ops.mean(
+        ops.where(ops.less_equal(size, delta), ops.multiply(ops.square(error), 0.5), line), axis=-1
+    )
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Any:

@@ -140,7 +140,9 @@ def sparse_top_k_categorical_accuracy(
     if not from_sorted_ids:
         return _in_top_k(y_true, y_pred, k)
     first = ops.cast(ops.take(y_pred, range(k), axis=-1), "int32")
-    return ops.cast(ops.any(ops.equal(ops.expand_dims(ops.cast(y_true, "int32"), -1), first), axis=-1), floatx())
+    return ops.cast(
+        ops.any(ops.equal(ops.expand_dims(ops.cast(y_true, "int32"), -1), first), axis=-1), floatx()
+    )
 
 
 class Accuracy(MeanMetricWrapper):

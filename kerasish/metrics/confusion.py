@@ -29,7 +29,7 @@ class Counts(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Labels, scores and weights of a batch as float tensors of one shape: (N,), or (N, L) where labels are separate."""
+    """Labels, scores and weights of a batch, float tensors of one shape: (N,), or (N, L) where labels are separate."""
 
     y_true: Any
     y_pred: Any
@@ -44,7 +44,9 @@ def checked_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
     """
     if thresholds is None:
         return [default]
-    values = [float(t) for t in (thresholds if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds])]
+    values = [
+        float(t) for t in (thresholds if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds])
+    ]
     if any(not 0.0 <= t <= 1.0 for t in values):
         raise ArgumentError("Thresholds must lie in [0, 1].", received=values)
     return values
@@ -64,7 +66,9 @@ def even_thresholds(number: int, low: float = 0.0, high: float = 1.0) -> list[fl
 def is_even(thresholds: Sequence[float]) -> bool:
     """Whether thresholds are those of `even_thresholds`, up to ε."""
     number = len(thresholds)
-    return number >= 3 and bool(np.allclose(thresholds, even_thresholds(number), rtol=0.0, atol=2 * epsilon()))
+    return number >= 3 and bool(
+        np.allclose(thresholds, even_thresholds(number), rtol=0.0, atol=2 * epsilon())
+    )
 
 
 def batch_of(

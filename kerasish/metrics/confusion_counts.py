@@ -28,7 +28,9 @@ class _Thresholded(Metric):
         self.top_k = top_k
         self.class_id = class_id
         # With top_k every score that is left counts as positive.
-        self.thresholds = checked_thresholds(thresholds) if top_k is None or thresholds is not None else [-1e9]
+        self.thresholds = (
+            checked_thresholds(thresholds) if top_k is None or thresholds is not None else [-1e9]
+        )
         self._even = is_even(self.thresholds)
         self._sums = {
             kind: self.add_variable((len(self.thresholds),), "zeros", name=label)

@@ -28,9 +28,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """
     y_true, y_pred = pair(y_true, y_pred, "pearson_correlation")
     centred = [ops.subtract(y, ops.mean(y, axis=axis, keepdims=True)) for y in (y_true, y_pred)]
-    true, pred = (
-        ops.divide(y, ops.sqrt(ops.sum(ops.square(y), axis=axis, keepdims=True))) for y in centred
-    )
+    true, pred = (ops.divide(y, ops.sqrt(ops.sum(ops.square(y), axis=axis, keepdims=True))) for y in centred)
     return ops.sum(ops.multiply(true, pred), axis=axis)
 
 
@@ -68,9 +66,7 @@ class PearsonCorrelation(MeanMetricWrapper):
         1.0
     """
 
-    def __init__(
-        self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1
-    ) -> None:
+    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1) -> None:
         super().__init__(pearson_correlation, name, dtype, axis=axis)
 
 
@@ -151,7 +147,9 @@ class R2Score(Metric):
         if self._sums is None:
             self._sums = self._build(shape_of(y_pred)[1])
         weight = ops.convert_to_tensor(1.0 if sample_weight is None else sample_weight)
-        weight = ops.broadcast_to(beside(y_true, ops.cast(weight, self.dtype), "sample_weight"), shape_of(y_true))
+        weight = ops.broadcast_to(
+            beside(y_true, ops.cast(weight, self.dtype), "sample_weight"), shape_of(y_true)
+        )
         weighted = ops.multiply(y_true, weight)
         residuals = ops.multiply(ops.square(ops.subtract(y_true, y_pred)), weight)
         terms = {

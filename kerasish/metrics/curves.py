@@ -20,7 +20,9 @@ def _one_of(name: str, value: Any, accepted: tuple[str, ...], where: str) -> Any
     for candidate in accepted:
         if str(value).lower() == candidate.lower():
             return candidate
-    raise ArgumentError(f"Unknown `{name}`.", where=where, expected=f"one of {accepted}", received=repr(value))
+    raise ArgumentError(
+        f"Unknown `{name}`.", where=where, expected=f"one of {accepted}", received=repr(value)
+    )
 
 
 class AUC(Metric):
@@ -64,10 +66,7 @@ class AUC(Metric):
         self.curve = _one_of("curve", curve, ("ROC", "PR"), "AUC")
         self.summation_method = _one_of("summation_method", summation_method, _METHODS, "AUC")
         self._given_thresholds = None if thresholds is None else sorted(checked_thresholds(thresholds))
-        if self._given_thresholds is None:
-            inner = even_thresholds(num_thresholds)[1:-1]
-        else:
-            inner = self._given_thresholds
+        inner = self._given_thresholds or even_thresholds(num_thresholds)[1:-1]
         # Just outside of [0, 1], so that a score of 0 is positive at the first threshold and 1 negative at the last.
         self.thresholds = [-epsilon(), *inner, 1.0 + epsilon()]
         self.num_thresholds = len(self.thresholds)
@@ -85,7 +84,10 @@ class AUC(Metric):
     def _build(self, labels: int | None) -> None:
         if self.label_weights is not None and labels is not None and len(self.label_weights) != labels:
             raise ShapeError(
-                "One label weight a column is needed.", where=self.name, expected=labels, received=self.label_weights
+                "One label weight a column is needed.",
+                where=self.name,
+                expected=labels,
+                received=self.label_weights,
             )
         shape = (self.num_thresholds, labels) if self.multi_label else (self.num_thresholds,)
         self._sums = Counts(*(self.add_variable(shape, "zeros", name=name) for name in Counts._fields))
@@ -98,7 +100,10 @@ class AUC(Metric):
             y_pred = tensors(y_pred)[0]
             if len(shape_of(y_pred)) != 2:
                 raise ShapeError(
-                    "multi_label takes matrices.", where=self.name, expected="(B, L)", received=show(shape_of(y_pred))
+                    "multi_label takes matrices.",
+                    where=self.name,
+                    expected="(B, L)",
+                    received=show(shape_of(y_pred)),
                 )
             if self._sums is None:
                 self._build(shape_of(y_pred)[1])
@@ -120,7 +125,9 @@ class AUC(Metric):
     def _column_weights(self, y_pred: Any, sample_weight: Any) -> Any:
         """Weights of columns where all columns count in one area."""
         y_pred = tensors(plain(y_pred))[0]
-        columns = ops.broadcast_to(ops.convert_to_tensor(self.label_weights, dtype=self.dtype), shape_of(y_pred))
+        columns = ops.broadcast_to(
+            ops.convert_to_tensor(self.label_weights, dtype=self.dtype), shape_of(y_pred)
+        )
         if sample_weight is None:
             return columns
         weight = ops.cast(ops.convert_to_tensor(sample_weight), self.dtype)

@@ -48,11 +48,15 @@ class FBetaScore(Metric):
         super().__init__(name=name, dtype=dtype)
         where = type(self).__name__
         if average not in _AVERAGES:
-            raise ArgumentError("Unknown `average`.", where=where, expected=f"one of {_AVERAGES}", received=average)
+            raise ArgumentError(
+                "Unknown `average`.", where=where, expected=f"one of {_AVERAGES}", received=average
+            )
         if not isinstance(beta, float) or beta <= 0.0:
             raise ArgumentError("`beta` must be a float > 0.", where=where, received=repr(beta))
         if threshold is not None and (not isinstance(threshold, float) or not 0.0 < threshold <= 1.0):
-            raise ArgumentError("`threshold` must be a float in (0, 1].", where=where, received=repr(threshold))
+            raise ArgumentError(
+                "`threshold` must be a float in (0, 1].", where=where, received=repr(threshold)
+            )
         self.average = average
         self.beta = beta
         self.threshold = threshold
@@ -76,7 +80,9 @@ class FBetaScore(Metric):
         y_true, chosen = ops.cast(y_true, self.dtype), self._chosen(y_pred)
         weight = None
         if sample_weight is not None:
-            weight = beside(y_true, ops.cast(ops.convert_to_tensor(sample_weight), self.dtype), "sample_weight")
+            weight = beside(
+                y_true, ops.cast(ops.convert_to_tensor(sample_weight), self.dtype), "sample_weight"
+            )
         missed = ops.subtract(1.0, y_true)
         terms = (
             ops.multiply(chosen, y_true),

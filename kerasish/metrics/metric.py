@@ -56,7 +56,12 @@ class Metric:
 
     # -- state -----------------------------------------------------------------------------------------------------
     def add_variable(
-        self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
     ) -> Variable:
         """Make a variable that belongs to this metric.
 

@@ -7,7 +7,7 @@ Each is defined once, in the modules of this package, over the primitives of `ke
 # ruff: noqa: F403, F405
 
 from kerasish.core.variable import Variable
-from kerasish.ops import image, linalg, nn, random
+from kerasish.ops import image, linalg, nn, numpy, random
 from kerasish.ops.activations import *
 from kerasish.ops.arithmetic import *
 from kerasish.ops.attention import *
@@ -28,12 +28,15 @@ from kerasish.ops.normalization import *
 from kerasish.ops.patterns import *
 from kerasish.ops.pooling import *
 from kerasish.ops.products import *
+from kerasish.ops.quantiles import *
+from kerasish.ops.recurrence import *
 from kerasish.ops.recurrent import *
 from kerasish.ops.reductions import *
 from kerasish.ops.segments import *
 from kerasish.ops.shaping import *
 from kerasish.ops.signals import *
 from kerasish.ops.sorting import *
+from kerasish.ops.special import *
 
 __all__ = [
     "Variable",
@@ -209,9 +212,9 @@ __all__ = [
     "linalg",
     "linspace",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_sigmoid",
     "log_softmax",
     "logaddexp",
@@ -265,6 +268,7 @@ __all__ = [
     "norm",
     "normalize",
     "not_equal",
+    "numpy",
     "one_hot",
     "ones",
     "ones_like",

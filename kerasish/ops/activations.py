@@ -61,7 +61,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def _overridden(composite: Callable[..., Tensor], kinds: str = "f") -> Callable[[F], F]:
-    """Make a public operation of one tensor; dtypes of `kinds` go straight to the engine's override, or the composite."""
+    """Make a public operation of one tensor; dtypes of `kinds` go straight to the override, or the composite."""
     accepted = frozenset(kinds)
     name = composite.__name__.lstrip("_")
     body = composite.composite  # type: ignore[attr-defined]
@@ -562,7 +562,7 @@ def _sparsemax(x: Tensor, /, *, axis: int) -> Tensor:
 
 @op
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
-    """The distribution nearest to `x` in Euclidean distance, mostly zeros (Martins and Astudillo 2016). Shape: any -> same.
+    """The distribution nearest to `x` in Euclidean distance (Martins and Astudillo 2016). Shape: any -> same.
 
     Example:
         >>> sparsemax([0.0, 1.0, 1.0]).tolist()

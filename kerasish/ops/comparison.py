@@ -171,7 +171,7 @@ def logical_not(x: Any) -> Tensor:
     return p.logical_not(booleans(x))
 
 
-# -- bits ------------------------------------------------------------------------------------------------------------
+# -- bits ----------------------------------------------------------------------------------------------------
 
 
 def _bits(x: Any, y: Any, on_bools: Compare | None, on_integers: Compare) -> Tensor:
@@ -295,7 +295,7 @@ def bitwise_right_shift(x: Any, y: Any) -> Tensor:
     return _bits(x, y, None, p.right_shift)
 
 
-# -- tests of elements -----------------------------------------------------------------------------------------------
+# -- tests of elements ---------------------------------------------------------------------------------------
 
 
 @unary("isfinite")

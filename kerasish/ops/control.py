@@ -311,7 +311,7 @@ def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int =
     return trees.pack_sequence_as(elems, leaves)
 
 
-# -- vectorize -------------------------------------------------------------------------------------------------------------
+# -- vectorize -----------------------------------------------------------------------------------------------
 
 
 def _signature(text: str | None, count: int) -> tuple[list[list[str]], list[list[str]] | None]:

@@ -126,8 +126,9 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
 ) -> Tensor:
-    """Cross-correlation over 1, 2, 3 ... spatial axes: y[n, t, f] = Σ x[n, t·stride + k·dilation − pad, c]·kernel[k, c, f].
+    """Cross-correlation: y[n, t, f] = Σ x[n, t·stride + k·dilation − pad, c]·kernel[k, c, f].
 
+    There may be 1, 2, 3 ... spatial axes.
     Fewer input channels in the kernel than in the input mean grouped convolution.
 
     Args:
@@ -278,8 +279,8 @@ def conv_transpose(
 ) -> Tensor:
     """The transpose of `conv`: each input element adds its multiple of the kernel to the output.
 
-    With reach R = dilation·(K − 1) + 1 the output size is S·stride ("same"), S·stride + max(R − stride, 0) ("valid"); with
-    an `output_padding` o it is (S − 1)·stride + R + o, less 2·⌊R/2⌋ for "same".
+    With reach R = dilation·(K − 1) + 1 the output size is S·stride ("same"), S·stride + max(R − stride, 0)
+    ("valid"); with an `output_padding` o it is (S − 1)·stride + R + o, less 2·⌊R/2⌋ for "same".
 
     Args:
         inputs: Shape (N, *S, C), or (N, C, *S) for "channels_first".

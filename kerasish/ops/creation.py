@@ -16,8 +16,8 @@ from kerasish.core.registry import engine_of
 from kerasish.core.shapes import axis_index
 from kerasish.ops.arguments import host_int, host_number, known_sizes
 from kerasish.ops.fastpath import counting, dtype_or_floatx, filled, floats, operand
-from kerasish.ops.math import i0
 from kerasish.ops.shaping import flat
+from kerasish.ops.special import i0
 
 __all__ = [
     "arange",
@@ -375,7 +375,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     return p.power(p.reshape(x, shape=(size, 1)), p.reshape(powers, shape=(1, count)))
 
 
-# -- windows of signal processing --------------------------------------------------------------------------------------
+# -- windows of signal processing ----------------------------------------------------------------------------
 
 
 def _window_angle(x: Any) -> tuple[Tensor, int]:

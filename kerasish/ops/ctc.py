@@ -223,6 +223,6 @@ def _search_row(logs: np.ndarray, width: int, blank: int) -> list[tuple[tuple[in
                 if label != blank:
                     source = in_blank if prefix and label == prefix[-1] else either
                     gain((*prefix, label), 1, source + score, found)
-        ranked = sorted(found.items(), key=lambda item: -np.logaddexp(*item[1]))[:width]
+        ranked = sorted(found.items(), key=lambda item: -np.logaddexp(item[1][0], item[1][1]))[:width]
         beams = {prefix: (pair[0], pair[1]) for prefix, pair in ranked}
     return [(prefix, float(np.logaddexp(*pair))) for prefix, pair in beams.items()]

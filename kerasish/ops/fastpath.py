@@ -81,19 +81,19 @@ def unary(name: str, kinds: str = "f") -> Callable[[F], F]:
     return decorate
 
 
-def binary(name: str, kinds: str = "fiu", *, least_rank: int = 0) -> Callable[[F], F]:
+def binary(name: str, kinds: str = "fiu", *, least_rank: int = 0) -> Callable[[F], F]:  # noqa: C901 - flat is fast
     """Make a public operation of two tensors `x1`, `x2`; equal dtypes of `kinds` go straight to the primitive `name`.
 
     With `least_rank`, only tensors of at least that many axes do, and no scalars.
     """
     accepted = frozenset(kinds)
 
-    def decorate(function: F) -> F:
+    def decorate(function: F) -> F:  # noqa: C901
         general = op(function)
         where = f"ops.{function.__name__}"
 
         @functools.wraps(function)
-        def call(x1: Tensor, x2: Tensor) -> Tensor:
+        def call(x1: Tensor, x2: Tensor) -> Tensor:  # noqa: C901
             cls = x1.__class__
             engine = TABLE.get(cls)
             if engine is None:
@@ -158,7 +158,7 @@ def choice(function: F) -> F:
     return cast(F, call)
 
 
-# -- conversions -----------------------------------------------------------------------------------------------------
+# -- conversions ---------------------------------------------------------------------------------------------
 
 
 def operand(x: Any) -> Tensor:
@@ -218,7 +218,7 @@ def dtype_or_floatx(dtype: Any) -> str:
     return floatx() if dtype is None else dtypes.canonical(dtype)
 
 
-# -- constants beside a tensor ---------------------------------------------------------------------------------------
+# -- constants beside a tensor -------------------------------------------------------------------------------
 
 
 def filled(like: Tensor, shape: Iterable[int], value: float, dtype: str) -> Tensor:

@@ -270,7 +270,9 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Tensor:
-    """Images cut at their edges. Two of top, bottom and target_height, and two of left, right and target_width are given.
+    """Images cut at their edges.
+
+    Two of top, bottom and target_height, and two of left, right and target_width are given.
 
     Args:
         images: Shape (H, W, C) or (N, H, W, C); channels first for "channels_first".
@@ -311,7 +313,9 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Tensor:
-    """Images with zeros at their edges. Two of top, bottom and target_height, and two of left, right and target_width are given.
+    """Images with zeros at their edges.
+
+    Two of top, bottom and target_height, and two of left, right and target_width are given.
 
     Args:
         images: Shape (H, W, C) or (N, H, W, C); channels first for "channels_first".

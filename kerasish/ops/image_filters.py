@@ -23,7 +23,8 @@ def _bell(size: int, sigma: float) -> np.ndarray:
     """Gaussian weights of sum 1 at −(size − 1)/2 ... (size − 1)/2."""
     at = np.arange(size) - (size - 1) / 2.0
     weights = np.exp(-0.5 * (at / sigma) ** 2)
-    return weights / weights.sum()
+    normalised: np.ndarray = weights / weights.sum()
+    return normalised
 
 
 def _filtered(x: Tensor, weights: np.ndarray, pads: tuple[tuple[int, int], ...]) -> Tensor:

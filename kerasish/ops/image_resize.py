@@ -56,13 +56,14 @@ def _method(name: Any) -> str:
 def _kernel_matrix(
     size: int, count: int, scale: float, shift: float, method: str, antialias: bool
 ) -> np.ndarray:
-    """Weights (count, size): output i lies at (i + ½ − shift) / scale − ½ of the input; rows sum to 1 inside, 0 outside."""
+    """Weights (count, size): output i lies at (i + ½ − shift) / scale − ½ of the input; rows outside are 0."""
     at = (np.arange(count) + 0.5 - shift) / scale - 0.5
     width = max(1.0 / scale, 1.0) if antialias else 1.0
     weights = _KERNELS[method](np.abs(at[:, None] - np.arange(size)) / width)
     total = weights.sum(axis=1, keepdims=True)
     weights = np.divide(weights, total, out=np.zeros_like(weights), where=np.abs(total) > 1e-4)
-    return weights * ((at >= -0.5) & (at <= size - 0.5))[:, None]
+    inside: np.ndarray = weights * ((at >= -0.5) & (at <= size - 0.5))[:, None]
+    return inside
 
 
 def _area_matrix(size: int, count: int) -> np.ndarray:
@@ -70,7 +71,8 @@ def _area_matrix(size: int, count: int) -> np.ndarray:
     edges = np.arange(count + 1) * (size / count)
     left, right = edges[:-1, None], edges[1:, None]
     pixels = np.arange(size)
-    return np.maximum(np.minimum(right, pixels + 1) - np.maximum(left, pixels), 0.0) * (count / size)
+    overlap: np.ndarray = np.maximum(np.minimum(right, pixels + 1) - np.maximum(left, pixels), 0.0)
+    return overlap * (count / size)
 
 
 @functools.lru_cache(maxsize=64)

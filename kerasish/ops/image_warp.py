@@ -16,7 +16,7 @@ from kerasish.core.errors import ArgumentError, ShapeError, UnknownNameError
 from kerasish.ops.fastpath import counting, filled, floats, operand
 from kerasish.ops.image_filters import blurred
 from kerasish.ops.image_layout import closed, from_float, opened, to_float
-from kerasish.ops.random import _draw, _standard_normal
+from kerasish.ops.random_maps import drawn, standard_normal
 
 __all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
 
@@ -111,8 +111,8 @@ def map_coordinates(
         inputs: A tensor of rank R.
         coordinates: Shape (R, ...): for each axis the places to read, in elements.
         order: 0 for the nearest element (halves away from 0), 1 for linear interpolation.
-        fill_mode: What lies outside: "constant", "nearest" (the edge), "wrap", "mirror" (edge not repeated) or "reflect"
-            (edge repeated).
+        fill_mode: What lies outside: "constant", "nearest" (the edge), "wrap", "mirror" (edge not repeated) or
+            "reflect" (edge repeated).
         fill_value: The constant.
 
     Shape: any, (R, ...) -> (...). Integer inputs are rounded.
@@ -161,7 +161,7 @@ def _grid(x: Tensor, dtype: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _projected(x: Tensor, transform: Tensor, interpolation: str, mode: str, fill: float) -> Tensor:
-    """x (N, H, W, C) read at ((a0·x + a1·y + a2)/k, (a3·x + a4·y + a5)/k), k = a6·x + a7·y + 1; transform (N or 1, 8)."""
+    """x (N, H, W, C) read where `affine_transform` says; transform (N or 1, 8)."""
     n, h, w, _ = shape_of(x)
     dtype = dtype_of(transform)
     rows, ys, xs = _grid(x, dtype)
@@ -334,8 +334,8 @@ def elastic_transform(
     x = to_float(x)
     n, h, w, _ = shape_of(x)
     dtype = "float64" if dtype_of(x) == "float64" else "float32"
-    at = _draw(seed, (x,))
-    noise = _standard_normal(at.key, shape=(n, h, w, 2), draw=at.index, dtype=dtype)
+    at = drawn(seed, (x,))
+    noise = standard_normal(at.key, shape=(n, h, w, 2), draw=at.index, dtype=dtype)
     reach = 2 * int(np.ceil(3 * sigma)) + 1
     moved = p.multiply(blurred(noise, (reach, reach), (sigma, sigma)), float(alpha * sigma))
     rows, ys, xs = _grid(x, dtype)

@@ -49,7 +49,7 @@ __all__ = [
 _slice = type(np.s_[:])  # the builtin's name is taken by ops.slice
 
 
-# -- indices -------------------------------------------------------------------------------------------------------------
+# -- indices -------------------------------------------------------------------------------------------------
 
 
 @overridable
@@ -162,7 +162,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     return p.take_along_axis(x, indices, axis=place)
 
 
-# -- x[key] --------------------------------------------------------------------------------------------------------------
+# -- x[key] --------------------------------------------------------------------------------------------------
 
 
 def _is_index_array(item: Any) -> bool:
@@ -309,7 +309,7 @@ def get_item(x: Any, key: Any) -> Tensor:
     return _advanced(y, items)
 
 
-# -- blocks ----------------------------------------------------------------------------------------------------------------
+# -- blocks --------------------------------------------------------------------------------------------------
 
 
 def _starts(x: Tensor, start_indices: Any) -> Tensor:
@@ -356,7 +356,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
         return p.dynamic_slice(x, _starts(x, start_indices), sizes=wanted)
     blocks = [s - lo if w == -1 else w for w, s, lo in zip(wanted, sizes, fixed, strict=True)]
     for w, s in zip(blocks, sizes, strict=True):
-        if not 0 <= w or (shapes.is_known(s) and w > s):
+        if not w >= 0 or (shapes.is_known(s) and w > s):
             raise ShapeError(
                 "The block is larger than the tensor.", expected=shapes.show(sizes), received=shape
             )
@@ -379,7 +379,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
     return p.dynamic_update_slice(x, new, _starts(x, start_indices))
 
 
-# -- scattering --------------------------------------------------------------------------------------------------------------
+# -- scattering ----------------------------------------------------------------------------------------------
 
 
 def _places(x: Tensor, indices: Any) -> Tensor:
@@ -474,7 +474,7 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
     return scatter_update(zeros, indices, values, reduction="add")
 
 
-# -- places of conditions ------------------------------------------------------------------------------------------------------
+# -- places of conditions ------------------------------------------------------------------------------------
 
 
 @op
@@ -502,7 +502,7 @@ def nonzero(x: Any) -> tuple[Tensor, ...]:
 
 @choice
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """x1 where `condition` holds, else x2; all broadcast. The places where it holds, as of `nonzero`, without x1 and x2.
+    """x1 where `condition` holds, else x2; all broadcast. Without x1 and x2: the places, as of `nonzero`.
 
     Example:
         >>> where([True, False], [1, 2], 9).tolist()

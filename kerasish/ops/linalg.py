@@ -6,12 +6,13 @@ import math as _math
 from collections.abc import Callable
 from typing import Any
 
-from kerasish.core import shapes
 from kerasish.core import primitives as p
+from kerasish.core import shapes
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, promoted, shape_of
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ArgumentError, ShapeError
+from kerasish.core.registry import engine_of
 from kerasish.core.shapes import axis_index
 from kerasish.ops.autodiff import jvp
 from kerasish.ops.fastpath import counting, floats
@@ -129,17 +130,35 @@ def lu_factor(x: Any) -> tuple[Tensor, Tensor]:
     return _like(packed, x), swaps
 
 
+def _factors(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The diagonal of U of the LU factors, and the sign of the row swaps."""
+    packed, swaps = p.lu_factor(x)
+    swapped = p.not_equal(swaps, p.broadcast_to(counting(x, shape_of(x)[-1]), shape=shape_of(swaps)))
+    odd = p.remainder(p.sum(p.cast(swapped, dtype="int32"), axis=_last(swaps), keepdims=False), 2)
+    return diagonal(packed, 0, -2, -1), p.subtract(1.0, p.multiply(p.cast(odd, dtype=dtype_of(x)), 2.0))
+
+
+def _last(x: Tensor) -> tuple[int]:
+    return (len(shape_of(x)) - 1,)
+
+
+def _for_matrices(x: Tensor) -> Tensor:
+    """One number a matrix as something that multiplies matrices."""
+    return p.reshape(x, shape=(*shape_of(x), 1, 1))
+
+
+# The gradients of determinants are written out (Petersen and Pedersen, The Matrix Cookbook, equations 49 and 57):
+# they need the inverse only, and no engine's derivative of the LU factors.
 @overridable
 def _slogdet(x: Tensor, /) -> tuple[Tensor, Tensor]:
-    packed, swaps = p.lu_factor(x)
-    n = shape_of(x)[-1]
-    line = diagonal(packed, 0, -2, -1)
-    last = len(shape_of(line)) - 1
-    swapped = p.not_equal(swaps, p.broadcast_to(counting(x, n), shape=shape_of(swaps)))
-    odd = p.remainder(p.sum(p.cast(swapped, dtype="int32"), axis=(last,), keepdims=False), 2)
-    parity = p.subtract(1.0, p.multiply(p.cast(odd, dtype=dtype_of(x)), 2.0))
-    sign = p.multiply(parity, p.prod(p.sign(line), axis=(last,), keepdims=False))
-    return sign, p.sum(p.log(p.abs(line)), axis=(last,), keepdims=False)
+    def run(x: Tensor) -> tuple[list[Tensor], Callable[[list[Tensor]], list[Tensor]]]:
+        line, parity = _factors(x)
+        sign = p.multiply(parity, p.prod(p.sign(line), axis=_last(line), keepdims=False))
+        size = p.sum(p.log(p.abs(line)), axis=_last(line), keepdims=False)
+        return [sign, size], lambda upstream: [p.multiply(_swapped(_inv(x)), _for_matrices(upstream[1]))]
+
+    sign, size = engine_of((x,)).custom_gradient(run, [x])
+    return sign, size
 
 
 @op
@@ -169,13 +188,14 @@ def logdet(x: Any) -> Tensor:
 
 @overridable
 def _det(x: Tensor, /) -> Tensor:
-    packed, swaps = p.lu_factor(x)
-    line = diagonal(packed, 0, -2, -1)
-    last = len(shape_of(line)) - 1
-    swapped = p.not_equal(swaps, p.broadcast_to(counting(x, shape_of(x)[-1]), shape=shape_of(swaps)))
-    odd = p.remainder(p.sum(p.cast(swapped, dtype="int32"), axis=(last,), keepdims=False), 2)
-    parity = p.subtract(1.0, p.multiply(p.cast(odd, dtype=dtype_of(x)), 2.0))
-    return p.multiply(parity, p.prod(line, axis=(last,), keepdims=False))
+    def run(x: Tensor) -> tuple[list[Tensor], Callable[[list[Tensor]], list[Tensor]]]:
+        line, parity = _factors(x)
+        value = p.multiply(parity, p.prod(line, axis=_last(line), keepdims=False))
+        return [value], lambda upstream: [
+            p.multiply(_swapped(_inv(x)), _for_matrices(p.multiply(upstream[0], _det(x))))
+        ]
+
+    return engine_of((x,)).custom_gradient(run, [x])[0]
 
 
 @op
@@ -364,7 +384,7 @@ def matrix_rank(x: Any, tol: Any = None) -> Tensor:
     return p.sum(p.cast(_significant(s, tol), dtype="int32"), axis=(last,), keepdims=False)
 
 
-# -- norms ----------------------------------------------------------------------------------------------------------------
+# -- norms ---------------------------------------------------------------------------------------------------
 
 
 def _vector_norm(x: Tensor, order: Any, axis: tuple[int, ...], keepdims: bool) -> Tensor:

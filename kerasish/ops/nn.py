@@ -1,4 +1,4 @@
-"""The namespace `ops.nn`: everything a network is made of. Encodings and rearrangements are defined here, the rest beside."""
+"""The namespace `ops.nn`. Encodings and rearrangements are defined here, the rest beside."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ __all__ = [
 
 @overridable
 def _one_hot(x: Tensor, /, *, num_classes: int, axis: int, dtype: str) -> Tensor:
-    """1 where the class equals x, the classes along a new axis `axis`; override name "one_hot". x integer, any value."""
+    """1 where the class equals x, the classes along a new axis `axis`; override name "one_hot". x: any integers."""
     shape = shape_of(x)
     classes = counting(x, num_classes, dtype_of(x))
     classes = p.reshape(classes, shape=tuple(num_classes if i == axis else 1 for i in range(len(shape) + 1)))

@@ -67,7 +67,7 @@ def _sizes(group: tuple[str, ...], size: int, given: dict[str, int]) -> dict[str
         raise ShapeError(
             "The sizes of a group do not fit its axis.", expected=f"{known} in {size}", received=group
         )
-    return found | {n: size // known for n in open_}
+    return found | dict.fromkeys(open_, size // known)
 
 
 @op

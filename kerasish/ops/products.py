@@ -6,8 +6,8 @@ import functools
 import string
 from typing import Any
 
-from kerasish.core import shapes
 from kerasish.core import primitives as p
+from kerasish.core import shapes
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, promoted, shape_of, tensors
 from kerasish.core.dispatch import op
@@ -65,8 +65,9 @@ def _matmul(x1: Tensor, x2: Tensor) -> Tensor:
 
 @binary("matmul", "f", least_rank=2)
 def matmul(x1: Any, x2: Any) -> Tensor:
-    """The matrix product over the last two axes; leading axes broadcast; a vector is a row on the left, a column on
-    the right. Products of int8 add up in int32.
+    """The matrix product over the last two axes; leading axes broadcast.
+
+    A vector is a row on the left, a column on the right. Products of int8 add up in int32.
 
     Raises:
         ShapeError: The inner sizes differ, or an operand is a scalar.
@@ -262,7 +263,7 @@ def _minor(a: list[Any], b: list[Any], i: int, j: int) -> Tensor:
     return first if second is None else p.subtract(first, second)
 
 
-# -- einsum ----------------------------------------------------------------------------------------------------------------
+# -- einsum --------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=1024)
@@ -352,7 +353,7 @@ def _einsum(xs: list[Tensor], terms: list[str], result: str) -> Tensor:
     return p.einsum(*xs, subscripts=f"{','.join(terms)}->{result}")
 
 
-# -- differences, correlations, distances --------------------------------------------------------------------------------------
+# -- differences, correlations, distances --------------------------------------------------------------------
 
 
 @op

@@ -86,8 +86,8 @@ def rnn(
     """Run any cell over time: output, states = step_function(x_t, states).
 
     Args:
-        step_function: Takes the inputs of one step (a tree of (B, ...)) and the states; returns (output, new states). With
-            `constants` it gets the list states + constants.
+        step_function: Takes the inputs of one step (a tree of (B, ...)) and the states; returns (output, new states).
+            With `constants` it gets the list states + constants.
         inputs: A tree of tensors (B, T, ...).
         initial_states: A tree (usually a list) of states.
         go_backwards: Start at the end; outputs come in the order they are made.

@@ -20,9 +20,9 @@ from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ShapeError, UnknownNameError
 from kerasish.ops import activations
 from kerasish.ops.fastpath import filled
-from kerasish.ops.recurrence import entry, row_mask, run, select, time_first
+from kerasish.ops.recurrence import entry, rnn, row_mask, run, select, time_first
 
-__all__ = ["gru", "lstm", "simple_rnn"]
+__all__ = ["gru", "lstm", "rnn", "simple_rnn"]
 
 Activation = str | Callable[[Any], Any] | None
 
@@ -186,9 +186,9 @@ def _simple_rnn(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """h = act(x·kernel + bias + h·recurrent_kernel) over time; override name "simple_rnn".
 
-    x (B, T, C), h0 (B, U), kernel (C, U), recurrent_kernel (U, U), bias (U,) or None, mask bool (B, T) or None; activation
-    a name ("tanh") or a function. Returns (last output (B, U), outputs (B, T, U), [h]). `go_backwards` starts at the end,
-    and the outputs come in the order they were made.
+    x (B, T, C), h0 (B, U), kernel (C, U), recurrent_kernel (U, U), bias (U,) or None, mask bool (B, T) or None;
+    activation a name ("tanh") or a function. Returns (last output (B, U), outputs (B, T, U), [h]). `go_backwards`
+    starts at the end, and the outputs come in the order they were made.
     """
     cell = _simple_cell(recurrent_kernel, activation, None)
     return _sequence(cell, _projected(x, kernel, bias), [h0], reverse=go_backwards, mask=mask)
@@ -211,9 +211,9 @@ def _lstm(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """An LSTM over time, gates in the order i, f, c, o; override name "lstm".
 
-    x (B, T, C), h0 and c0 (B, U), kernel (C, 4U), recurrent_kernel (U, 4U), bias (4U,) or None, mask bool (B, T) or None.
-    z = x·kernel + h·recurrent_kernel + bias; c = σ(z_f)·c + σ(z_i)·act(z_c); h = σ(z_o)·act(c) with σ the recurrent
-    activation. Returns (last output (B, U), outputs (B, T, U), [h, c]).
+    x (B, T, C), h0 and c0 (B, U), kernel (C, 4U), recurrent_kernel (U, 4U), bias (4U,) or None, mask bool (B, T)
+    or None. z = x·kernel + h·recurrent_kernel + bias; c = σ(z_f)·c + σ(z_i)·act(z_c);
+    h = σ(z_o)·act(c) with σ the recurrent activation. Returns (last output (B, U), outputs (B, T, U), [h, c]).
     """
     cell = _lstm_cell(recurrent_kernel, activation, recurrent_activation, None)
     return _sequence(cell, _projected(x, kernel, bias), [h0, c0], reverse=go_backwards, mask=mask)
@@ -236,9 +236,10 @@ def _gru(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """A GRU over time, gates in the order z, r, h; override name "gru".
 
-    x (B, T, C), h0 (B, U), kernel (C, 3U), recurrent_kernel (U, 3U), bias (2, 3U): of inputs and of the recurrent product,
-    for `reset_after`, else (3U,); or None; mask bool (B, T) or None. z, r = σ(...); h' = act(x_h + r·(h·R_h + b)) for
-    `reset_after`, else act(x_h + (r·h)·R_h); h = z·h + (1 − z)·h'. Returns (last output (B, U), outputs (B, T, U), [h]).
+    x (B, T, C), h0 (B, U), kernel (C, 3U), recurrent_kernel (U, 3U), bias (2, 3U): of inputs and of the recurrent
+    product, for `reset_after`, else (3U,); or None; mask bool (B, T) or None. z, r = σ(...);
+    h' = act(x_h + r·(h·R_h + b)) for `reset_after`, else act(x_h + (r·h)·R_h); h = z·h + (1 − z)·h'. Returns (last
+    output (B, U), outputs (B, T, U), [h]).
     """
     cell, xs = _gru_parts(
         x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, None
@@ -338,9 +339,18 @@ def simple_rnn(
         [[[1.0], [3.0]]]
     """
     main, bias, mask, scale = _inputs(1, inputs, [h0], kernel, recurrent_kernel, bias, mask, state_scale)
-    if not (zero_output_for_mask or unroll or scale is not None):
-        return _simple_rnn(*main, bias, activation=activation, go_backwards=bool(go_backwards), mask=mask)
     x, h0, kernel, recurrent_kernel = main
+    if not (zero_output_for_mask or unroll or scale is not None):
+        return _simple_rnn(
+            x,
+            h0,
+            kernel,
+            recurrent_kernel,
+            bias,
+            activation=activation,
+            go_backwards=bool(go_backwards),
+            mask=mask,
+        )
     return _sequence(
         _simple_cell(recurrent_kernel, activation, scale),
         _projected(x, kernel, bias),
@@ -397,16 +407,20 @@ def lstm(
         ([[0.0]], 2)
     """
     main, bias, mask, scale = _inputs(4, inputs, [h0, c0], kernel, recurrent_kernel, bias, mask, state_scale)
+    x, h0, c0, kernel, recurrent_kernel = main
     if not (zero_output_for_mask or unroll or scale is not None):
         return _lstm(
-            *main,
+            x,
+            h0,
+            c0,
+            kernel,
+            recurrent_kernel,
             bias,
             activation=activation,
             recurrent_activation=recurrent_activation,
             go_backwards=bool(go_backwards),
             mask=mask,
         )
-    x, h0, c0, kernel, recurrent_kernel = main
     return _sequence(
         _lstm_cell(recurrent_kernel, activation, recurrent_activation, scale),
         _projected(x, kernel, bias),
@@ -463,9 +477,13 @@ def gru(
         [[1.0]]
     """
     main, bias, mask, scale = _inputs(3, inputs, [h0], kernel, recurrent_kernel, bias, mask, state_scale)
+    x, h0, kernel, recurrent_kernel = main
     if not (zero_output_for_mask or unroll or scale is not None):
         return _gru(
-            *main,
+            x,
+            h0,
+            kernel,
+            recurrent_kernel,
             bias,
             activation=activation,
             recurrent_activation=recurrent_activation,
@@ -473,7 +491,6 @@ def gru(
             go_backwards=bool(go_backwards),
             mask=mask,
         )
-    x, h0, kernel, recurrent_kernel = main
     cell, xs = _gru_parts(
         x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, scale
     )

@@ -1,4 +1,4 @@
-"""Sums, means, extremes, medians and other reductions, their NaN-skipping forms, and running sums."""
+"""Sums, means, extremes and other reductions, their NaN-skipping forms, and running sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kerasish.core import primitives as p
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, promoted, shape_of
 from kerasish.core.dispatch import op, overridable
-from kerasish.core.errors import ArgumentError, DTypeError, ShapeError
+from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.shapes import axis_index, axis_tuple
 from kerasish.ops.fastpath import booleans, floats, numbers, operand
 from kerasish.ops.shaping import flat
@@ -30,7 +30,6 @@ __all__ = [
     "logsumexp",
     "max",
     "mean",
-    "median",
     "min",
     "nanargmax",
     "nanargmin",
@@ -38,18 +37,13 @@ __all__ = [
     "nancumsum",
     "nanmax",
     "nanmean",
-    "nanmedian",
     "nanmin",
-    "nanpercentile",
     "nanprod",
-    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",
-    "percentile",
     "prod",
     "ptp",
-    "quantile",
     "std",
     "sum",
     "var",
@@ -75,7 +69,8 @@ def _accumulating(x: Any, dtype: Any = None) -> Tensor:
     return x if wide == name else p.cast(x, dtype=wide)
 
 
-def _count(x: Tensor, axis: Axis) -> int:
+def count_of(x: Tensor, axis: Axis) -> int:
+    """Number of elements that are reduced to one."""
     sizes = shape_of(x)
     return shapes.size_of(sizes[a] for a in axis)
 
@@ -116,7 +111,7 @@ def _as(x: Tensor, dtype: str) -> Tensor:
 @overridable
 def _mean(x: Tensor, /, *, axis: Axis, keepdims: bool) -> Tensor:
     total = p.sum(_wide(x), axis=axis, keepdims=keepdims)
-    return _as(p.divide(total, float(_count(x, axis))), dtype_of(x))
+    return _as(p.divide(total, float(count_of(x, axis))), dtype_of(x))
 
 
 @op
@@ -202,7 +197,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, initial: Any, largest: bool) -> 
     if dtype_of(x) == "bool":
         x = (p.any if largest else p.all)(x, axis=axes, keepdims=bool(keepdims))
         bound = p.logical_or if largest else p.logical_and
-    elif initial is not None and _count(x, axes) == 0:
+    elif initial is not None and count_of(x, axes) == 0:
         sizes = shapes.reduced(shape_of(x), axes, bool(keepdims))
         return p.broadcast_to(promoted(initial, x)[0], shape=sizes)
     else:
@@ -345,7 +340,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
     return _position(p.argmin, operand(x), axis, keepdims)
 
 
-# -- running ------------------------------------------------------------------------------------------------------------
+# -- running -------------------------------------------------------------------------------------------------
 
 
 def _running(primitive: Callable[..., Tensor], x: Any, axis: Any, dtype: Any) -> Tensor:
@@ -399,7 +394,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return _logsumexp(x, axis=axes_of(x, axis), keepdims=bool(keepdims))
 
 
-# -- without NaN ----------------------------------------------------------------------------------------------------------
+# -- without NaN ---------------------------------------------------------------------------------------------
 
 
 def _missing(x: Tensor) -> Tensor | None:
@@ -562,161 +557,3 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         1.0
     """
     return p.sqrt(nanvar(x, axis, keepdims))
-
-
-# -- quantiles ------------------------------------------------------------------------------------------------------------
-
-_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
-
-
-def _last(x: Tensor, axes: Axis) -> Tensor:
-    """x with the reduced axes merged into one, the last."""
-    sizes = shape_of(x)
-    kept = tuple(a for a in range(len(sizes)) if a not in axes)
-    moved = p.transpose(x, axes=(*kept, *axes))
-    return p.reshape(moved, shape=(*(sizes[a] for a in kept), _count(x, axes)))
-
-
-def _between(at: Callable[[Tensor], Tensor], position: Tensor, method: str) -> Tensor:
-    """The value at a fractional position, read at its whole neighbours."""
-    low, high = p.floor(position), p.ceil(position)
-    if method == "nearest":
-        return at(p.round(position))
-    if method == "lower":
-        return at(low)
-    if method == "higher":
-        return at(high)
-    below, above = at(low), at(high)
-    part = p.subtract(position, low)
-    if method == "midpoint":
-        part = p.where(p.equal(low, high), 0.0, p.add(p.multiply(part, 0.0), 0.5))
-    part = p.cast(part, dtype=dtype_of(below))
-    blend = p.add(below, p.multiply(part, p.subtract(above, below)))
-    return p.where(p.equal(below, above), below, blend)  # inf − inf would be NaN
-
-
-def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skip_nan: bool) -> Tensor:
-    if method not in _METHODS:
-        raise ArgumentError("Unknown `method`.", expected=f"one of {_METHODS}", received=method)
-    x = floats(x)
-    axes, sizes = axes_of(x, axis), shape_of(x)
-    q = p.cast(floats(promoted(q, x)[0] if dtypes.weak_name(q) is None else q), dtype="float32")
-    if len(shape_of(q)) > 1:
-        raise ShapeError("`q` must be a number or a vector.", received=shape_of(q))
-    points = flat(q)
-    rows = p.sort(_last(x, axes), axis=len(sizes) - len(axes))
-    if _count(x, axes) == 0:
-        raise ShapeError("A quantile of nothing has no value.", received=shapes.show(sizes))
-    found = (_nan_points if skip_nan else _points)(rows, points, method)
-    rank = len(shape_of(found))
-    found = p.transpose(found, axes=(rank - 1, *range(rank - 1)))
-    kept = shapes.reduced(sizes, axes, bool(keepdims))
-    return p.reshape(found, shape=(*shape_of(q), *kept))
-
-
-def _points(rows: Tensor, points: Tensor, method: str) -> Tensor:
-    place = len(shape_of(rows)) - 1
-    count = shape_of(rows)[place]
-    position = p.multiply(points, float(count - 1))
-
-    def at(index: Tensor) -> Tensor:
-        inside = p.minimum(p.maximum(p.cast(index, dtype="int32"), 0), count - 1)
-        return p.take(rows, inside, axis=place)
-
-    found = _between(at, position, method)
-    sizes = shape_of(rows)
-    last = p.slice(
-        rows, start=(0,) * place + (count - 1,), stop=sizes, step=(1,) * (place + 1)
-    )  # NaN is sorted there
-    return p.where(p.isnan(last), _math.nan, found)
-
-
-def _nan_points(rows: Tensor, points: Tensor, method: str) -> Tensor:
-    place = len(shape_of(rows)) - 1
-    there = p.cast(p.logical_not(p.isnan(rows)), dtype="float32")
-    count = p.sum(there, axis=(place,), keepdims=True)
-    top = p.maximum(p.subtract(count, 1.0), 0.0)
-    position = p.multiply(points, top)
-
-    def at(index: Tensor) -> Tensor:
-        inside = p.minimum(p.maximum(index, 0.0), top)
-        return p.take_along_axis(rows, p.cast(inside, dtype="int32"), axis=place)
-
-    return _between(at, position, method)  # all NaN: position 0, which holds NaN
-
-
-@op
-def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """The values below which a share q (0 to 1) of x over `axis` lies; NaN if there is one.
-
-    Args:
-        x: Any tensor.
-        q: A number or a vector; its axis comes first in the result.
-        axis: The axes; all for None.
-        method: Between two values: "linear", "lower", "higher", "midpoint" or "nearest".
-        keepdims: Keep the reduced axes with size 1.
-
-    Example:
-        >>> quantile([1.0, 2.0, 3.0], 0.25).tolist()
-        1.5
-    """
-    return _quantile(x, q, axis, method, keepdims, False)
-
-
-@op
-def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """`quantile` without the NaN; NaN where there is nothing else.
-
-    Example:
-        >>> nanquantile([1.0, float("nan"), 3.0], 0.5).tolist()
-        2.0
-    """
-    return _quantile(x, q, axis, method, keepdims, True)
-
-
-def _share(q: Any) -> Any:
-    return q / 100 if isinstance(q, (int, float)) else p.divide(floats(q), 100.0)
-
-
-@op
-def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """`quantile` with q from 0 to 100.
-
-    Example:
-        >>> percentile([1.0, 2.0, 3.0], 25).tolist()
-        1.5
-    """
-    return _quantile(x, _share(q), axis, method, keepdims, False)
-
-
-@op
-def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """`percentile` without the NaN; NaN where there is nothing else.
-
-    Example:
-        >>> nanpercentile([1.0, float("nan"), 3.0], 50).tolist()
-        2.0
-    """
-    return _quantile(x, _share(q), axis, method, keepdims, True)
-
-
-@op
-def median(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The middle value over `axis`, the mean of the two middle ones for an even count; NaN if there is one.
-
-    Example:
-        >>> median([5.0, 1.0, 3.0]).tolist()
-        3.0
-    """
-    return _quantile(x, 0.5, axis, "linear", keepdims, False)
-
-
-@op
-def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """`median` without the NaN; NaN where there is nothing else.
-
-    Example:
-        >>> nanmedian([5.0, float("nan"), 3.0]).tolist()
-        4.0
-    """
-    return _quantile(x, 0.5, axis, "linear", keepdims, True)

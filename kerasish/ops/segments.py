@@ -164,10 +164,8 @@ def histogram(x: Any, bins: Any = 10, range: tuple[float, float] | None = None) 
         [[1.0, 2.0], [1.0, 2.0, 3.0]]
     """
     x = flat(floats(x))
-    if isinstance(bins, int):
-        edges = _equal_edges(x, bins, range)
-    else:
-        edges = p.cast(tensors(x, bins)[1], dtype=dtype_of(x))
+    edges = _equal_edges(x, bins, range) if isinstance(bins, int) else tensors(x, bins)[1]
+    edges = edges if dtype_of(edges) == dtype_of(x) else p.cast(edges, dtype=dtype_of(x))
     count = shape_of(edges)[0] - 1
     first, last = (p.slice(edges, start=(i,), stop=(i + 1,), step=(1,)) for i in (0, count))
     number = p.minimum(p.subtract(searchsorted(edges, x, side="right"), 1), count - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,10 +92,8 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     """
     x = operand(x)
     rank = len(shape_of(x))
-    if axes is None:
-        order = tuple(range(rank - 1, -1, -1))
-    else:
-        order = tuple(axis_index(a, rank, name="axes") for a in axes)
+    wanted = range(rank - 1, -1, -1) if axes is None else axes
+    order = tuple(axis_index(a, rank, name="axes") for a in wanted)
     if sorted(order) != list(range(rank)):
         raise ArgumentError(
             "`axes` must be a permutation of the axes.", expected=f"of 0..{rank - 1}", received=axes
@@ -192,7 +191,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     return p.transpose(x, axes=tuple(order))
 
 
-# -- joining -----------------------------------------------------------------------------------------------------------
+# -- joining -------------------------------------------------------------------------------------------------
 
 
 def _sequence(xs: Any, name: str) -> list[Tensor]:
@@ -310,7 +309,7 @@ def dstack(xs: Any) -> Tensor:
     return p.concatenate([_at_least(x, 3) for x in _sequence(xs, "xs")], axis=2)
 
 
-# -- splitting ---------------------------------------------------------------------------------------------------------
+# -- splitting -----------------------------------------------------------------------------------------------
 
 
 def sliced(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
@@ -322,7 +321,7 @@ def sliced(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor
 
 
 def _cut(x: Tensor, axis: int, bounds: Sequence[int]) -> list[Tensor]:
-    return [sliced(x, axis, lo, max(hi, lo)) for lo, hi in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [sliced(x, axis, lo, max(hi, lo)) for lo, hi in itertools.pairwise(bounds)]
 
 
 def _bounds(size: int, points: Any) -> list[int]:
@@ -442,7 +441,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Tensor]:
     return [p.reshape(sliced(x, place, i, i + 1), shape=rest) for i in range(count)]
 
 
-# -- repeating, turning, shifting -----------------------------------------------------------------------------------------
+# -- repeating, turning, shifting ----------------------------------------------------------------------------
 
 
 @op
@@ -586,7 +585,7 @@ def _rolled(x: Tensor, shift: int, axis: int) -> Tensor:
     return p.concatenate([sliced(x, axis, cut, size), sliced(x, axis, 0, cut)], axis=axis)
 
 
-# -- padding -------------------------------------------------------------------------------------------------------------
+# -- padding -------------------------------------------------------------------------------------------------
 
 _MODES = ("constant", "edge", "reflect", "symmetric", "wrap", "empty")
 

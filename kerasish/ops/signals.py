@@ -264,7 +264,7 @@ def stft(
     window: Any = "hann",
     center: bool = True,
 ) -> Pair:
-    """The short-time Fourier transform: `rfft` of windowed frames, (..., n) to a pair of (..., frames, fft_length//2+1).
+    """The short-time Fourier transform: `rfft` of windowed frames, a pair of (..., frames, fft_length // 2 + 1).
 
     Args:
         x: The signal.

@@ -171,7 +171,7 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tenso
 
 @op
 def digitize(x: Any, bins: Any) -> Tensor:
-    """The number of the bin each x falls into, int32: bins[i−1] <= x < bins[i], or bins[i−1] > x >= bins[i] if they fall.
+    """The int32 number of the bin of each x: bins[i−1] <= x < bins[i], or bins[i−1] > x >= bins[i] if they fall.
 
     Example:
         >>> digitize([0.5, 2.5], [1.0, 2.0]).tolist()

@@ -39,7 +39,9 @@ def _factor(name: str, value: Any, default: float) -> float:
     if value is None:
         return default
     if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise ArgumentError(f"`{name}` must be a finite number >= 0.", where="regularizer", received=repr(value))
+        raise ArgumentError(
+            f"`{name}` must be a finite number >= 0.", where="regularizer", received=repr(value)
+        )
     return float(value)
 
 
@@ -130,7 +132,10 @@ class OrthogonalRegularizer(Regularizer):
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
             raise ArgumentError(
-                "Unknown `mode`.", where="OrthogonalRegularizer", expected="'rows' or 'columns'", received=mode
+                "Unknown `mode`.",
+                where="OrthogonalRegularizer",
+                expected="'rows' or 'columns'",
+                received=mode,
             )
         self.factor = _factor("factor", factor, 0.01)
         self.mode = mode
@@ -138,7 +143,9 @@ class OrthogonalRegularizer(Regularizer):
     def __call__(self, x: Any) -> Any:
         x = ops.convert_to_tensor(x)
         if ndim_of(x) != 2:
-            raise ShapeError("Only matrices can be regularized.", where="OrthogonalRegularizer", received=shape_of(x))
+            raise ShapeError(
+                "Only matrices can be regularized.", where="OrthogonalRegularizer", received=shape_of(x)
+            )
         vectors = ops.normalize(x, axis=1) if self.mode == "rows" else ops.transpose(ops.normalize(x, axis=0))
         count = shape_of(vectors)[0]
         cosines = ops.matmul(vectors, ops.transpose(vectors))

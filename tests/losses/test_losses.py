@@ -37,7 +37,10 @@ def data(kind):
         "real": (rng.normal(size=(B, T, C)).astype("float32"), scores),
         "positive": (rng.uniform(0, 3, size=(B, T, C)).astype("float32"), np.exp(scores / 2)),
         "distribution": (softmax(rng.normal(size=(B, T, C))).astype("float32"), prob),
-        "binary": ((rng.uniform(size=(B, T, C)) < 0.5).astype("float32"), rng.uniform(size=(B, T, C)).astype("float32")),
+        "binary": (
+            (rng.uniform(size=(B, T, C)) < 0.5).astype("float32"),
+            rng.uniform(size=(B, T, C)).astype("float32"),
+        ),
         "binary logits": ((rng.uniform(size=(B, T, C)) < 0.5).astype("float32"), scores),
         "sides": (np.sign(rng.normal(size=(B, T, C))).astype("float32"), scores),
         "classes": (one_hot, prob),
@@ -141,7 +144,9 @@ def test_gradient(engine, index):
     ours = getattr(losses, name)(**options)
     theirs = getattr(keras.losses, name)(**options)
     y_true = ops.convert_to_tensor(y_true)
-    _, _, (gradient,) = engine.value_and_grad(lambda y: (ours(y_true, y), None), [ops.convert_to_tensor(y_pred)])
+    _, _, (gradient,) = engine.value_and_grad(
+        lambda y: (ours(y_true, y), None), [ops.convert_to_tensor(y_pred)]
+    )
     close(gradient, jax.grad(lambda y: theirs(data(kind)[0], y))(y_pred), rtol=1e-4, atol=1e-6)
 
 
@@ -169,13 +174,17 @@ def test_ignored_classes_do_not_count_in_means(engine, reduction):
 FUNCTIONS = [
     name for name, f in vars(keras.losses).items() if inspect.isfunction(f) and name not in ("ctc", "circle")
 ]
-CLASSES = [name for name, f in vars(keras.losses).items() if inspect.isclass(f) and name not in ("CTC", "Circle")]
+CLASSES = [
+    name for name, f in vars(keras.losses).items() if inspect.isclass(f) and name not in ("CTC", "Circle")
+]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS + CLASSES)
 def test_signature(name):
     ours = [(p.name, p.default) for p in inspect.signature(getattr(losses, name)).parameters.values()]
-    assert ours == [(p.name, p.default) for p in inspect.signature(getattr(keras.losses, name)).parameters.values()]
+    assert ours == [
+        (p.name, p.default) for p in inspect.signature(getattr(keras.losses, name)).parameters.values()
+    ]
 
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=IDS)
@@ -206,7 +215,14 @@ def test_config_round_trip(index):
     close(again(*data(kind)), theirs(*data(kind)), rtol=5e-5)
 
 
-ALIGNED = [((4,), (4, 1)), ((4, 1), (4,)), ((4, 3), (4, 3, 1)), ((4, 3, 1), (4, 3)), ((4, 2), (4, 2)), ((), (4, 2))]
+ALIGNED = [
+    ((4,), (4, 1)),
+    ((4, 1), (4,)),
+    ((4, 3), (4, 3, 1)),
+    ((4, 3, 1), (4, 3)),
+    ((4, 2), (4, 2)),
+    ((), (4, 2)),
+]
 
 
 @pytest.mark.parametrize(("true", "pred"), ALIGNED)
@@ -276,10 +292,14 @@ def test_degenerate_inputs_stay_finite(engine, name, y_true, y_pred, options):
     y_true = y_true if y_true.dtype.kind == "i" else y_true.astype("float32")
     ours = ops.convert_to_numpy(getattr(losses, name)(y_true, y_pred.astype("float32"), **options))
     assert np.isfinite(ours).all()
-    close(ours, getattr(keras.losses, name)(y_true, y_pred.astype("float32"), **options), rtol=1e-4, atol=1e-5)
+    close(
+        ours, getattr(keras.losses, name)(y_true, y_pred.astype("float32"), **options), rtol=1e-4, atol=1e-5
+    )
 
 
-@pytest.mark.parametrize("alias", ["mse", "MSE", "mae", "MAPE", "msle", "bce", "kld", "KLD", "huber", "log_cosh"])
+@pytest.mark.parametrize(
+    "alias", ["mse", "MSE", "mae", "MAPE", "msle", "bce", "kld", "KLD", "huber", "log_cosh"]
+)
 def test_get_by_function_name(alias):
     assert losses.get(alias).__name__ == keras.losses.get(alias).__name__
 
@@ -323,7 +343,8 @@ def test_nested_predictions(engine):
     class Both(losses.Loss):
         def call(self, y_true, y_pred):
             return ops.add(
-                losses.mean_squared_error(y_true["a"], y_pred["a"]), losses.mean_squared_error(y_true["b"], y_pred["b"])
+                losses.mean_squared_error(y_true["a"], y_pred["a"]),
+                losses.mean_squared_error(y_true["b"], y_pred["b"]),
             )
 
     ones, zeros = np.ones((2, 2), "float32"), np.zeros((2, 2), "float32")

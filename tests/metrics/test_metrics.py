@@ -46,7 +46,10 @@ def batch(kind, seed):
         "sparse column": (classes[:, None], prob),
         "sorted ids": (classes, np.argsort(-scores, -1).astype("int32")),
         "labels": (classes, rng.integers(0, C, B).astype("int32")),
-        "labels with void": (np.where(rng.uniform(size=B) < 0.3, -1, classes).astype("int32"), classes[::-1].copy()),
+        "labels with void": (
+            np.where(rng.uniform(size=B) < 0.3, -1, classes).astype("int32"),
+            classes[::-1].copy(),
+        ),
         "few labels": (np.minimum(classes, 1), np.minimum(classes[::-1], 1)),
         "equal": (classes[:, None], np.where(rng.uniform(size=B) < 0.5, classes, 0)[:, None].astype("int32")),
         "binary": (binary, uniform),
@@ -143,7 +146,11 @@ CASES = [
     ("F1Score", {"average": "micro", "threshold": 0.5}, "binary"),
     ("F1Score", {"average": "macro"}, "zeros"),
     ("IoU", {"num_classes": C, "target_class_ids": [0, 2]}, "labels"),
-    ("IoU", {"num_classes": C, "target_class_ids": [1], "sparse_y_true": False, "sparse_y_pred": False}, "classes"),
+    (
+        "IoU",
+        {"num_classes": C, "target_class_ids": [1], "sparse_y_true": False, "sparse_y_pred": False},
+        "classes",
+    ),
     ("MeanIoU", {"num_classes": C}, "labels"),
     ("MeanIoU", {"num_classes": C}, "few labels"),
     ("MeanIoU", {"num_classes": C, "ignore_class": -1}, "labels with void"),
@@ -155,7 +162,13 @@ CASES = [
 ]
 IDS = [f"{name}-{kind}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for name, options, kind in CASES]
 UNWEIGHTED = {"ConcordanceCorrelation", "PearsonCorrelation"}
-WHOLE_WEIGHTS = {"IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU", "BinaryIoU"}  # their matrix counts in integers
+WHOLE_WEIGHTS = {
+    "IoU",
+    "MeanIoU",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "BinaryIoU",
+}  # their matrix counts in integers
 
 
 def weights(name, y_true):
@@ -203,7 +216,7 @@ def test_reset(index):
     before = ops.convert_to_numpy(metric.result())
     metric.reset_state()
     assert all(not v.numpy().any() for v in metric.variables)
-    name, _, kind = CASES[index]
+    _, _, kind = CASES[index]
     for y_true, y_pred in batches(kind):
         metric.update_state(y_true, y_pred)
     np.testing.assert_array_equal(ops.convert_to_numpy(metric.result()), before)
@@ -211,7 +224,7 @@ def test_reset(index):
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=IDS)
 def test_stateless_use_compiles_and_leaves_the_metric_alone(engine, index):
-    name, options, kind = CASES[index]
+    _, _, kind = CASES[index]
     metric = updated(index, False)
     state = [v.numpy().copy() for v in metric.variables]
     y_true, y_pred = (ops.convert_to_tensor(y) for y in batches(kind)[0])
@@ -258,7 +271,9 @@ FUNCTIONS = [name for name, f in vars(keras.metrics).items() if inspect.isfuncti
 @pytest.mark.parametrize("name", CLASSES + FUNCTIONS)
 def test_signature(name):
     ours = [(p.name, p.default) for p in inspect.signature(getattr(metrics, name)).parameters.values()]
-    assert ours == [(p.name, p.default) for p in inspect.signature(getattr(keras.metrics, name)).parameters.values()]
+    assert ours == [
+        (p.name, p.default) for p in inspect.signature(getattr(keras.metrics, name)).parameters.values()
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if name != "Metric"])
@@ -319,7 +334,9 @@ def test_masked_steps_do_not_count(engine, name, weight):
     close(ours.result(), theirs.result())
 
 
-@pytest.mark.parametrize("alias", ["mse", "MAE", "auc", "bce", "accuracy", "f1_score", "mean_io_u", "TruePositives"])
+@pytest.mark.parametrize(
+    "alias", ["mse", "MAE", "auc", "bce", "accuracy", "f1_score", "mean_io_u", "TruePositives"]
+)
 def test_get(alias):
     if alias != "mean_io_u":
         assert type(metrics.get(alias)).__name__ == type(keras.metrics.get(alias)).__name__
@@ -344,7 +361,11 @@ MISTAKES = [
     (lambda: metrics.R2Score(num_regressors=-1), ArgumentError, "num_regressors"),
     (lambda: metrics.IoU(2, [2]), ArgumentError, "target class"),
     (lambda: metrics.SensitivityAtSpecificity(2.0), ArgumentError, "specificity"),
-    (lambda: metrics.CategoricalAccuracy()(np.ones(4), np.ones((4, 3))), ShapeError, "sparse_categorical_accuracy"),
+    (
+        lambda: metrics.CategoricalAccuracy()(np.ones(4), np.ones((4, 3))),
+        ShapeError,
+        "sparse_categorical_accuracy",
+    ),
     (lambda: metrics.SparseCategoricalAccuracy()(np.ones((4, 3)), np.ones((4, 3))), ShapeError, "one-hot"),
     (lambda: metrics.F1Score()(np.ones(4), np.ones(4)), ShapeError, "matrices"),
     (lambda: metrics.MeanSquaredError()(np.ones((4, 2)), np.ones((4, 3))), ShapeError, "y_pred"),

@@ -65,12 +65,12 @@ def test_by_trees_and_with_aux(engine):
 
 def test_by_variables(engine):
     a, b = Variable(A, name="a"), Variable(B, name="b")
-    value, grads = ops.value_and_grad(lambda s: loss(a, b) * s, variables=[a, b])(2.0)
+    value, grads = ops.value_and_grad(lambda s: ops.multiply(loss(a, b), s), variables=[a, b])(2.0)
     expected = slopes(loss, A, B)
     close(grads[0], 2 * expected[0])
     close(grads[1], 2 * expected[1])
     np.testing.assert_array_equal(a.numpy(), A)
-    slope, by_variable = ops.grad(lambda s: loss(a, b) * s, argnums=0, variables={"b": b})(2.0)
+    slope, by_variable = ops.grad(lambda s: ops.multiply(loss(a, b), s), argnums=0, variables={"b": b})(2.0)
     close(slope, float(to_numpy(value)) / 2)
     close(by_variable["b"], 2 * expected[1])
 

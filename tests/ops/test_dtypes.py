@@ -20,8 +20,8 @@ ALL = (*NARROW, "uint32", "int64", "uint64", "float64")
 
 UNARY = (
     "absolute", "negative", "sign", "square", "exp", "sqrt", "tanh", "floor", "round", "trunc", "isnan", "logical_not",
-    "bitwise_not", "reciprocal", "sum", "prod", "mean", "var", "max", "min", "any", "argmax", "cumsum", "cumprod", "median",
-    "logsumexp", "count_nonzero", "sort", "diff", "ptp", "trace", "norm", "ones_like", "signbit", "nan_to_num",
+    "bitwise_not", "reciprocal", "sum", "prod", "mean", "var", "max", "min", "any", "argmax", "cumsum", "cumprod",
+    "median",    "logsumexp", "count_nonzero", "sort", "diff", "ptp", "trace", "norm", "ones_like", "signbit", "nan_to_num",
 )  # fmt: skip
 BINARY = (
     "add", "subtract", "multiply", "true_divide", "floor_divide", "mod", "power", "maximum", "less", "logical_or",

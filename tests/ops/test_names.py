@@ -47,7 +47,7 @@ def test_signature_is_that_of_keras(ours, theirs):
     assert signature_of(ours) == signature_of(theirs)
 
 
-def test_public_names_are_sorted_and_documented():
+def test_public_names_are_documented():
     names = kerasish.ops.__all__
-    assert names == sorted(names)
+    assert len(names) == len(set(names))
     assert [name for name in names if not inspect.getdoc(getattr(kerasish.ops, name))] == []

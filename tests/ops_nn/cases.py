@@ -25,8 +25,8 @@ THEIRS = {"nn": keras.ops.nn, "image": keras.ops.image, "random": keras.random}
 class Case:
     """`space`.`name`(*args, **kwargs); gradients with respect to the float arrays of args if `grad`.
 
-    `theirs` replaces the oracle where Keras has no answer or a wrong one. `absolute`: integers may differ by one where a
-    sum that is a tie in exact arithmetic is rounded.
+    `theirs` replaces the oracle where Keras has no answer or a wrong one. `absolute`: integers may differ by one
+    where a sum that is a tie in exact arithmetic is rounded.
     """
 
     space: str
@@ -122,8 +122,31 @@ def sparse_axis_1(target, output, from_logits, axis):
 X = rand(3, 5)
 WIDE = np.array([[-60.0, -3.5, -1.0, -0.5, 0.25, 0.75], [1.25, 2.5, 3.5, 6.5, 20.0, 60.0]], "float32")
 
-_UNARY = """relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink sparse_plus silu swish squareplus log_sigmoid
-leaky_relu hard_sigmoid hard_silu hard_swish hard_tanh hard_shrink tanh_shrink elu selu gelu celu""".split()
+_UNARY = [
+    "relu",
+    "relu6",
+    "sigmoid",
+    "sparse_sigmoid",
+    "softplus",
+    "softsign",
+    "soft_shrink",
+    "sparse_plus",
+    "silu",
+    "swish",
+    "squareplus",
+    "log_sigmoid",
+    "leaky_relu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "hard_shrink",
+    "tanh_shrink",
+    "elu",
+    "selu",
+    "gelu",
+    "celu",
+]
 
 ACTIVATIONS = [
     *(Case("nn", name, (WIDE,), {}, name != "hard_shrink") for name in _UNARY),
@@ -207,10 +230,16 @@ NORMS = [
 ]
 
 _CONV = [
-    (1, {}), (1, {"strides": 2, "padding": "same"}), (1, {"dilation_rate": 2, "padding": "same"}),
-    (2, {}), (2, {"strides": 2}), (2, {"strides": (2, 3), "padding": "same"}), (2, {"dilation_rate": (1, 2)}),
-    (2, {"data_format": "channels_first", "padding": "same"}), (3, {"padding": "same", "strides": 2}),
-]  # fmt: skip
+    (1, {}),
+    (1, {"strides": 2, "padding": "same"}),
+    (1, {"dilation_rate": 2, "padding": "same"}),
+    (2, {}),
+    (2, {"strides": 2}),
+    (2, {"strides": (2, 3), "padding": "same"}),
+    (2, {"dilation_rate": (1, 2)}),
+    (2, {"data_format": "channels_first", "padding": "same"}),
+    (3, {"padding": "same", "strides": 2}),
+]
 
 
 def _image(rank, channels=2, data_format="channels_last", **_):
@@ -329,14 +358,39 @@ def _swapped(start):
 
 
 IMAGES = [
-    *(Case("image", "resize", (SMALL, (7, 3), m), tolerance=1e-4) for m in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")),
-    *(Case("image", "resize", (PHOTO, (3, 2), m), {"antialias": True}, tolerance=1e-4) for m in ("bilinear", "bicubic", "lanczos3", "lanczos5")),
-    *(Case("image", "resize", (BYTES, (3, 8), m), {}, False, absolute=1.0) for m in ("nearest", "bilinear", "bicubic")),
+    *(
+        Case("image", "resize", (SMALL, (7, 3), m), tolerance=1e-4)
+        for m in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+    ),
+    *(
+        Case("image", "resize", (PHOTO, (3, 2), m), {"antialias": True}, tolerance=1e-4)
+        for m in ("bilinear", "bicubic", "lanczos3", "lanczos5")
+    ),
+    *(
+        Case("image", "resize", (BYTES, (3, 8), m), {}, False, absolute=1.0)
+        for m in ("nearest", "bilinear", "bicubic")
+    ),
     Case("image", "resize", (PHOTO[0], (4, 9)), {"crop_to_aspect_ratio": True}, tolerance=1e-4),
-    Case("image", "resize", (PHOTO, (4, 9)), {"pad_to_aspect_ratio": True, "fill_value": 0.5}, tolerance=1e-4),
+    Case(
+        "image", "resize", (PHOTO, (4, 9)), {"pad_to_aspect_ratio": True, "fill_value": 0.5}, tolerance=1e-4
+    ),
     Case("image", "resize", (rand(2, 3, 4, 5), (8, 6)), {"data_format": "channels_first"}, tolerance=1e-4),
-    Case("image", "scale_and_translate", (SMALL, (1, 5, 6, 2), np.float32([1.2, 1.4]), np.float32([0.5, -0.3]), (1, 2), "linear"), {}, False, 1e-4),
-    Case("image", "scale_and_translate", (SMALL, (1, 3, 2, 2), np.float32([0.6, 0.4]), np.float32([0.5, -0.3]), (1, 2), "cubic"), {}, False, 1e-4),
+    Case(
+        "image",
+        "scale_and_translate",
+        (SMALL, (1, 5, 6, 2), np.float32([1.2, 1.4]), np.float32([0.5, -0.3]), (1, 2), "linear"),
+        {},
+        False,
+        1e-4,
+    ),
+    Case(
+        "image",
+        "scale_and_translate",
+        (SMALL, (1, 3, 2, 2), np.float32([0.6, 0.4]), np.float32([0.5, -0.3]), (1, 2), "cubic"),
+        {},
+        False,
+        1e-4,
+    ),
     Case("image", "rgb_to_grayscale", (PHOTO,)),
     Case("image", "rgb_to_grayscale", (BYTES,), {}, False),
     Case("image", "rgb_to_hsv", (PHOTO,), tolerance=1e-4),
@@ -344,29 +398,70 @@ IMAGES = [
     Case("image", "hsv_to_rgb", (PHOTO,), tolerance=1e-4),
     Case("image", "extract_patches", (PHOTO, 2)),
     Case("image", "extract_patches", (PHOTO, (3, 2)), {"strides": 2, "padding": "same"}),
-    Case("image", "extract_patches", (rand(2, 3, 5, 6), 2), {"strides": 1, "dilation_rate": 2, "data_format": "channels_first"}),
+    Case(
+        "image",
+        "extract_patches",
+        (rand(2, 3, 5, 6), 2),
+        {"strides": 1, "dilation_rate": 2, "data_format": "channels_first"},
+    ),
     Case("image", "extract_patches_3d", (rand(1, 4, 4, 5, 2), 2), {"padding": "same"}),
     *(
-        Case("image", "map_coordinates", (SMALL[0, ..., 0], PLACES, order), {"fill_mode": mode, "fill_value": 9.0}, order == 1, 1e-4)
+        Case(
+            "image",
+            "map_coordinates",
+            (SMALL[0, ..., 0], PLACES, order),
+            {"fill_mode": mode, "fill_value": 9.0},
+            order == 1,
+            1e-4,
+        )
         for order in (0, 1)
         for mode in ("constant", "nearest", "wrap", "mirror", "reflect")
     ),
     Case("image", "map_coordinates", (ints(4, 5, high=9), PLACES, 1), {}, False),
     *(
-        Case("image", "affine_transform", (PHOTO, AFFINE, i), {"fill_mode": m, "fill_value": -1.0}, i == "bilinear", 1e-4)
+        Case(
+            "image",
+            "affine_transform",
+            (PHOTO, AFFINE, i),
+            {"fill_mode": m, "fill_value": -1.0},
+            i == "bilinear",
+            1e-4,
+        )
         for i in ("nearest", "bilinear")
         for m in ("constant", "nearest", "wrap", "mirror", "reflect")
     ),
     Case("image", "affine_transform", (PHOTO[0], AFFINE[0]), tolerance=1e-4),
-    Case("image", "perspective_transform", (PHOTO, CORNERS[None].repeat(2, 0), MOVED[None].repeat(2, 0)), {"fill_value": 0.5}, False, 1e-3),
+    Case(
+        "image",
+        "perspective_transform",
+        (PHOTO, CORNERS[None].repeat(2, 0), MOVED[None].repeat(2, 0)),
+        {"fill_value": 0.5},
+        False,
+        1e-3,
+    ),
     Case("image", "perspective_transform", (PHOTO[0], CORNERS, MOVED), {}, False, 1e-3),
     Case("image", "gaussian_blur", (PHOTO,), theirs=blur),
     Case("image", "gaussian_blur", (PHOTO, (3, 4), (1.0, 2.0)), theirs=blur),
     Case("image", "sobel_edges", (PHOTO,)),
-    Case("image", "ssim", (rand(2, 12, 13, 3, low=0, high=1), rand(2, 12, 13, 3, low=0, high=1, seed=1)), tolerance=1e-4),
-    Case("image", "crop_images", (PHOTO,), {"top_cropping": 1, "left_cropping": 2, "target_height": 3, "right_cropping": 1}),
-    Case("image", "pad_images", (PHOTO,), {"top_padding": 1, "left_padding": 2, "target_height": 8, "right_padding": 1}),
-]  # fmt: skip
+    Case(
+        "image",
+        "ssim",
+        (rand(2, 12, 13, 3, low=0, high=1), rand(2, 12, 13, 3, low=0, high=1, seed=1)),
+        tolerance=1e-4,
+    ),
+    Case(
+        "image",
+        "crop_images",
+        (PHOTO,),
+        {"top_cropping": 1, "left_cropping": 2, "target_height": 3, "right_cropping": 1},
+    ),
+    Case(
+        "image",
+        "pad_images",
+        (PHOTO,),
+        {"top_padding": 1, "left_padding": 2, "target_height": 8, "right_padding": 1},
+    ),
+]
 
 ALL = [*ACTIVATIONS, *LOSSES, *NORMS, *WINDOWS, *REST, *IMAGES]
 

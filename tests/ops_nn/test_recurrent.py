@@ -36,7 +36,7 @@ def ours(engine, kind, states, ws, **options):
 
 
 def theirs(kind, states, ws, mask=None, **options):
-    # Its loop on JAX begins masked outputs with the initial state, all its others with 0; unrolled it forgets the zeros.
+    # Its loop on JAX begins masked outputs with the initial state, its others with 0; unrolled it forgets the zeros.
     options["unroll"] = not options.get("zero_output_for_mask")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -176,9 +176,12 @@ def test_rnn(engine, unroll, time_major, zero, backwards, mask):
 @pytest.mark.parametrize("engine", ["native"], indirect=True)
 def test_rnn_last_output_only_and_constants(engine):
     last, outputs, _ = recurrent.rnn(
-        lambda x, s: (p.add(p.add(x, s[0]), s[1]), [p.add(x, s[0])]), X, [np.zeros((B, C), "float32")],
-        constants=[np.float32([10.0])], return_all_outputs=False,
-    )  # fmt: skip
+        lambda x, s: (p.add(p.add(x, s[0]), s[1]), [p.add(x, s[0])]),
+        X,
+        [np.zeros((B, C), "float32")],
+        constants=[np.float32([10.0])],
+        return_all_outputs=False,
+    )
     np.testing.assert_allclose(last, X.sum(1) + 10, rtol=1e-5)
     assert outputs.shape == (B, 1, C)
 

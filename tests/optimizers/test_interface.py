@@ -7,6 +7,7 @@ import pytest
 
 import kerasish
 from kerasish import Variable, ops, optimizers
+from kerasish.core.differentiate import value_and_grad_of_variables
 from kerasish.core.errors import (
     ArgumentError,
     EngineMismatchError,
@@ -281,3 +282,11 @@ def test_state_of_another_size_is_skipped_with_a_warning():
     optimizer.build([w])
     with pytest.warns(UserWarning, match="holds 2 optimizer variables, the optimizer has 4"):
         optimizer.load_own_variables(file)
+
+
+def test_operators_of_raw_tensors_see_the_value_of_the_step(engine):
+    w = weight((2.0, 3.0))
+    factor = ops.array([10.0, 10.0])
+    loss, (gradient,) = value_and_grad_of_variables(lambda: ops.sum(factor * w), [w])
+    assert float(loss) == 50.0
+    assert ops.convert_to_numpy(gradient).tolist() == [10.0, 10.0]

@@ -137,7 +137,9 @@ def test_orthogonal(engine, shape):
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["RandomNormal", "TruncatedNormal", "RandomUniform", "GlorotUniform", "Orthogonal"])
+@pytest.mark.parametrize(
+    "name", ["RandomNormal", "TruncatedNormal", "RandomUniform", "GlorotUniform", "Orthogonal"]
+)
 def test_one_seed_gives_the_same_values_everywhere(engine, name):
     init = getattr(initializers, name)(seed=11)
     with kerasish.use_backend("native"):
@@ -162,7 +164,9 @@ def test_seeds():
     assert again.seed.seed == 5
 
 
-@pytest.mark.parametrize("name", ["zeros", "he_normal", "Orthogonal", "uniform", "one", "IdentityInitializer", "stft"])
+@pytest.mark.parametrize(
+    "name", ["zeros", "he_normal", "Orthogonal", "uniform", "one", "IdentityInitializer", "stft"]
+)
 def test_get_initializer(name):
     assert type(initializers.get(name)).__name__ == type(keras.initializers.get(name)).__name__
 
@@ -227,7 +231,9 @@ CONSTRAINTS = [
 @pytest.mark.parametrize(("name", "options"), REGULARIZERS)
 def test_regularizer(engine, name, options):
     theirs = getattr(keras.regularizers, name)
-    if options.get("mode") == "columns":  # Keras normalises the rows there, and fails unless the matrix is square
+    if (
+        options.get("mode") == "columns"
+    ):  # Keras normalises the rows there, and fails unless the matrix is square
         expected = theirs(**{**options, "mode": "rows"})(MATRIX.T)
     else:
         expected = theirs(**options)(MATRIX)
@@ -246,7 +252,11 @@ def test_constraint(engine, name, options, values):
 
 
 # -- activations -------------------------------------------------------------------------------------------------------
-ACTIVATIONS = [(name, {}) for module, name in PUBLIC if module == "activations" and name not in ("get", "serialize", "deserialize", "threshold")]
+ACTIVATIONS = [
+    (name, {})
+    for module, name in PUBLIC
+    if module == "activations" and name not in ("get", "serialize", "deserialize", "threshold")
+]
 ACTIVATIONS += [
     ("relu", {"negative_slope": 0.1}),
     ("relu", {"max_value": 6.0}),

@@ -126,7 +126,10 @@ def test_tuples_marked_by_other_writers_are_read():
 
 
 def test_symbolic_tensors_are_read():
-    config = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "dtype": "float32", "keras_history": None}}
+    config = {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None, 3], "dtype": "float32", "keras_history": None},
+    }
     read = deserialize(config)
     assert (read.shape, read.dtype) == ((None, 3), "float32")
     history = objects.keras_tensor_config(read, ("dense", 0, 1))["config"]["keras_history"]
@@ -135,7 +138,11 @@ def test_symbolic_tensors_are_read():
 
 def test_registered_objects():
     config = serialize(Scale(2, Scale(3)))
-    assert (config["module"], config["class_name"], config["registered_name"]) == (None, "Scale", "tests>Scale")
+    assert (config["module"], config["class_name"], config["registered_name"]) == (
+        None,
+        "Scale",
+        "tests>Scale",
+    )
     again = deserialize(json.loads(json.dumps(config)))
     assert (again.factor, again.inner.factor) == (2, 3)
     assert serialize(triple)["config"] == "tests>triple"
@@ -187,13 +194,23 @@ def test_nothing_outside_the_registry_is_reached(config):
 
 
 def test_misspelt_names_get_a_suggestion():
-    config = {"module": "keras.initializers", "class_name": "GlorotUnifrm", "config": {}, "registered_name": None}
+    config = {
+        "module": "keras.initializers",
+        "class_name": "GlorotUnifrm",
+        "config": {},
+        "registered_name": None,
+    }
     with pytest.raises(UnknownNameError, match="GlorotUniform"):
         deserialize(config)
 
 
 def test_wrong_arguments_are_explained():
-    config = {"module": "keras.initializers", "class_name": "RandomNormal", "config": {"mu": 1}, "registered_name": None}
+    config = {
+        "module": "keras.initializers",
+        "class_name": "RandomNormal",
+        "config": {"mu": 1},
+        "registered_name": None,
+    }
     with pytest.raises(SavingError, match="RandomNormal"):
         deserialize(config)
 
