@@ -30,7 +30,8 @@ from kerasish.core.variable import Variable
 T = TypeVar("T")
 
 #: (module in kerasish, module as written in files). A class is written under the longest module prefix that fits;
-#: a class attribute `_keras_module` overrides it. Reading tries all entries of the written module.
+#: class attributes `_keras_module` and `_keras_name` override what is written. Reading tries all entries of the written
+#: module.
 PLACES: tuple[tuple[str, str], ...] = (
     ("kerasish.layers", "keras.layers"),
     ("kerasish.models", "keras"),
@@ -254,7 +255,7 @@ def _object_config(obj: Any) -> dict[str, Any]:
     module = keras_module(cls)
     result: dict[str, Any] = {
         "module": module,
-        "class_name": cls.__name__,
+        "class_name": cls.__dict__.get("_keras_name", cls.__name__),
         "config": serialize_keras_object(obj.get_config()),
         # Keras marks its own private modules like custom classes: by name.
         "registered_name": None if module and ".src." not in module else get_registered_name(cls),

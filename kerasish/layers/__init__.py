@@ -8,16 +8,19 @@ from typing import Any
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 from kerasish.layers import (
     activations,
+    attention,
     convolution,
     core,
     merging,
     normalization,
     pooling,
     preprocessing,
+    recurrent,
     regularization,
     reshaping,
 )
 from kerasish.layers.activations import *  # noqa: F403
+from kerasish.layers.attention import *  # noqa: F403
 from kerasish.layers.convolution import *  # noqa: F403
 from kerasish.layers.core import *  # noqa: F403
 from kerasish.layers.input_spec import InputSpec
@@ -26,6 +29,7 @@ from kerasish.layers.merging import *  # noqa: F403
 from kerasish.layers.normalization import *  # noqa: F403
 from kerasish.layers.pooling import *  # noqa: F403
 from kerasish.layers.preprocessing import *  # noqa: F403
+from kerasish.layers.recurrent import *  # noqa: F403
 from kerasish.layers.regularization import *  # noqa: F403
 from kerasish.layers.reshaping import *  # noqa: F403
 
@@ -50,12 +54,14 @@ __all__ = [
     "deserialize",
     "serialize",
     *activations.__all__,
+    *attention.__all__,
     *convolution.__all__,
     *core.__all__,
     *merging.__all__,
     *normalization.__all__,
     *pooling.__all__,
     *preprocessing.__all__,
+    *recurrent.__all__,
     *regularization.__all__,
     *reshaping.__all__,
 ]

@@ -116,6 +116,11 @@ class Owner(Trackable):
         return _distinct(generator for layer in self._flatten_layers() for generator in layer._generators)
 
     @property
+    def state_variables(self) -> list[Variable]:
+        """What layers carry from one call to the next (stateful recurrent layers): neither trained nor saved."""
+        return _distinct(v for layer in self._flatten_layers() for v in layer.__dict__.get("_carried", ()))
+
+    @property
     def trainable(self) -> bool:
         """Whether this layer's weights are trained; setting it sets all sublayers."""
         return self._trainable
@@ -211,7 +216,7 @@ class Owner(Trackable):
             BackendNotInstalledError: Its framework is missing.
         """
         engine = get_engine(name)
-        for variable in self.variables:
+        for variable in (*self.variables, *self.state_variables):
             variable.to_engine(engine)
         for layer in self._flatten_layers():
             layer._own_losses = []

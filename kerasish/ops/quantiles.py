@@ -13,7 +13,7 @@ from kerasish.core.convert import dtype_of, promoted, shape_of
 from kerasish.core.dispatch import op
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.ops.fastpath import floats
-from kerasish.ops.reductions import Axis, axes_of, count_of
+from kerasish.ops.reductions import Axis, axes_of, count_of, something
 from kerasish.ops.shaping import flat
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
@@ -56,9 +56,8 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skip_nan: 
     if len(shape_of(q)) > 1:
         raise ShapeError("`q` must be a number or a vector.", received=shape_of(q))
     points = flat(q)
+    something(x, axes)
     rows = p.sort(_last(x, axes), axis=len(sizes) - len(axes))
-    if count_of(x, axes) == 0:
-        raise ShapeError("A quantile of nothing has no value.", received=shapes.show(sizes))
     found = (_nan_points if skip_nan else _points)(rows, points, method)
     rank = len(shape_of(found))
     found = p.transpose(found, axes=(rank - 1, *range(rank - 1)))

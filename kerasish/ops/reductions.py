@@ -75,6 +75,13 @@ def count_of(x: Tensor, axis: Axis) -> int:
     return shapes.size_of(sizes[a] for a in axis)
 
 
+def something(x: Tensor, axis: Axis) -> None:
+    """Raise unless there is something to choose from."""
+    size = count_of(x, axis)
+    if size == 0 and shapes.is_known(size):
+        raise ShapeError("Nothing to choose from.", received=f"axis {axis} of {shapes.show(shape_of(x))}")
+
+
 @op
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Σ x over `axis`. Bools and narrow integers add up in 32 bits. Nothing: 0.
@@ -201,6 +208,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, initial: Any, largest: bool) -> 
         sizes = shapes.reduced(shape_of(x), axes, bool(keepdims))
         return p.broadcast_to(promoted(initial, x)[0], shape=sizes)
     else:
+        something(x, axes)
         x = (p.max if largest else p.min)(x, axis=axes, keepdims=bool(keepdims))
     return x if initial is None else bound(*promoted(x, initial))
 
@@ -267,6 +275,7 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     if dtype_of(x) == "bool":
         raise DTypeError("Bools cannot be subtracted.", received="bool", hint="ops.cast(x, 'int32')")
     axes = axes_of(x, axis)
+    something(x, axes)
     return p.subtract(
         p.max(x, axis=axes, keepdims=bool(keepdims)), p.min(x, axis=axes, keepdims=bool(keepdims))
     )
@@ -312,6 +321,7 @@ def _position(primitive: Callable[..., Tensor], x: Tensor, axis: Any, keepdims: 
     if dtype_of(x) == "bool":
         x = p.cast(x, dtype="int32")
     rank = len(shape_of(x))
+    something(x, axes_of(x, axis))
     if axis is None:
         found = primitive(flat(x), axis=0, keepdims=False)
         return p.reshape(found, shape=(1,) * rank) if keepdims else found

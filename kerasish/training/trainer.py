@@ -40,7 +40,7 @@ class Trainer(Compilable):
         return found
 
     def _state(self, kind: str) -> list[Any]:
-        variables = list(self.weights)  # type: ignore[attr-defined]
+        variables = [*self.weights, *self.state_variables]  # type: ignore[attr-defined]
         if kind == "train":
             for optimizer in self._optimizers():
                 variables += optimizer.variables

@@ -208,7 +208,7 @@ CASES = [
 ]
 
 
-#: Layers whose gradients are checked on every engine: each brings operations of its own. The native engine has them all.
+#: Layers whose gradients are checked on every engine: each brings operations of its own. On the native one all are.
 SAMPLED = {
     *(
         "Dense",

@@ -143,6 +143,26 @@ def test_training_flag_reaches_inner_layers(outer, expected):
     assert layer.inner.seen is expected
 
 
+def test_what_an_inner_call_sets_ends_with_it():
+    class Outer(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.told, self.untold = Block(dtype="float32"), Block(dtype="float32")
+
+        def build(self, input_shape):
+            self.gain = self.add_weight(shape=(), initializer="ones", name="gain")
+
+        def call(self, x):
+            self.told(x, training=True)
+            self.untold(x)
+            return self.gain.dtype
+
+    outer = Outer(dtype="mixed_float16")
+    assert outer(np.ones((1, 2))) == "float16"
+    assert outer.told.seen is True
+    assert outer.untold.seen is None
+
+
 def test_default_training_of_the_signature_holds():
     class Eager(layers.Layer):
         def call(self, x, training=True):

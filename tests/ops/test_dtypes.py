@@ -9,7 +9,7 @@ import kerasish.ops as ops
 from kerasish.core import dtypes
 from kerasish.core.abstract import AbstractTensor
 from kerasish.core.convert import dtype_of, to_numpy
-from kerasish.core.errors import DTypeError
+from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.symbolic import infer
 
 keras = pytest.importorskip("keras")
@@ -21,7 +21,8 @@ ALL = (*NARROW, "uint32", "int64", "uint64", "float64")
 UNARY = (
     "absolute", "negative", "sign", "square", "exp", "sqrt", "tanh", "floor", "round", "trunc", "isnan", "logical_not",
     "bitwise_not", "reciprocal", "sum", "prod", "mean", "var", "max", "min", "any", "argmax", "cumsum", "cumprod",
-    "median",    "logsumexp", "count_nonzero", "sort", "diff", "ptp", "trace", "norm", "ones_like", "signbit", "nan_to_num",
+    "median", "logsumexp", "count_nonzero", "sort", "diff", "ptp", "trace", "norm", "ones_like", "signbit",
+    "nan_to_num",
 )  # fmt: skip
 BINARY = (
     "add", "subtract", "multiply", "true_divide", "floor_divide", "mod", "power", "maximum", "less", "logical_or",
@@ -176,6 +177,12 @@ def test_nothing_has_its_usual_answers(call, expected, engine):
     found = to_numpy(call(ops.convert_to_tensor(EMPTY)))
     assert found.shape == expected.shape
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("call", [ops.max, ops.min, ops.amax, ops.argmax, ops.argmin, ops.median, ops.ptp])
+def test_nothing_has_no_extreme(call, engine):
+    with pytest.raises(ShapeError, match="othing"):
+        call(ops.convert_to_tensor(EMPTY), 0)
 
 
 @pytest.mark.parametrize(

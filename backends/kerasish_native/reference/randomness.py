@@ -28,7 +28,7 @@ def random_bits(key: Array, *, shape: tuple[int, ...], draw: int) -> Array:
 def random_uniform(key: Array, *, shape: tuple[int, ...], draw: int) -> Array:
     """The top 24 bits over 2²⁴."""
     words = random_bits(key, shape=shape, draw=draw)
-    return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return np.asarray((words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24))
 
 
 KERNELS: dict[str, Kernel] = {"random_bits": random_bits, "random_uniform": random_uniform}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from typing import Any, NamedTuple
 
 from kerasish import ops
+from kerasish.core import shapes
 from kerasish.core.contract import Tensor
+from kerasish.core.convert import shape_of
 from kerasish.core.errors import ArgumentError, ShapeError
+from kerasish.layers.core.dense import dense
 from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, refuse, set_options
 
@@ -177,10 +181,26 @@ class EinsumDense(Layer):
             )
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        summed = _summed_at_the_end(self.equation)
+        if summed:
+            return self.activation(self._product(inputs, summed))
         y = ops.einsum(self.equation, inputs, self.kernel)
         if self.bias is not None:
             y = ops.add(y, self.bias)
         return self.activation(y)
+
+    def _product(self, inputs: Tensor, summed: int) -> Tensor:
+        """The einsum as one matrix product of two flat matrices: engines are at their fastest there."""
+        shape, kernel = shape_of(inputs), self.kernel.shape
+        outer, new = shape[: len(shape) - summed], kernel[summed:]
+        width = shapes.size_of(new)
+        x = ops.reshape(inputs, (*outer, shapes.size_of(kernel[:summed])))
+        flat_kernel = ops.reshape(self.kernel, (shapes.size_of(kernel[:summed]), width))
+        bias = self.bias
+        flat = bias is not None and bias.shape == new
+        y = dense(x, flat_kernel, ops.reshape(bias, (width,)) if flat else None)
+        y = ops.reshape(y, (*outer, *new))
+        return y if flat or bias is None else ops.add(y, bias)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -201,6 +221,23 @@ class EinsumDense(Layer):
                 "quantization_config",
             ),
         }
+
+
+@functools.lru_cache(maxsize=1024)
+def _summed_at_the_end(equation: str) -> int:
+    """Number of summed axes, if these are the last of the input and the first of the kernel and nothing else happens.
+
+    Example:
+        >>> _summed_at_the_end("abc,cde->abde"), _summed_at_the_end("abc,bd->acd")
+        (1, 0)
+    """
+    source, kernel, target = re.split(",|->", equation.replace(" ", ""))
+    for count in range(1, len(kernel)):
+        outer, summed = source[:-count], source[-count:]
+        if kernel[:count] == summed and target == outer + kernel[count:]:
+            separate = not (set(summed) & set(target)) and not (set(kernel) & set(outer))
+            return count if separate and len(set(kernel)) == len(kernel) and "." not in summed else 0
+    return 0
 
 
 def _with_fans(initializer: Any, fan_in: tuple[int, ...], fan_out: tuple[int, ...]) -> Any:

@@ -9,7 +9,8 @@ from kerasish.core.contract import Tensor
 from kerasish.layers.core.dense import dense
 from kerasish.layers.recurrent.cell import RecurrentCell, named_activation
 from kerasish.layers.recurrent.rnn import CellLayer
-from kerasish.ops.recurrent import _at, _gru_cell
+from kerasish.ops.recurrence import entry
+from kerasish.ops.recurrent import _gru_cell
 
 
 class GRUCell(RecurrentCell):
@@ -104,7 +105,7 @@ class GRUCell(RecurrentCell):
     def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
         bias, recurrent_bias = None if self.bias is None else self.bias.value, None
         if bias is not None and self.reset_after:
-            bias, recurrent_bias = _at(bias, 0), _at(bias, 1)
+            bias, recurrent_bias = entry(bias, 0), entry(bias, 1)
         step = _gru_cell(
             self.recurrent_kernel.value,
             recurrent_bias,
