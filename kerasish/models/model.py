@@ -269,8 +269,9 @@ def _fit(x: Any, symbol: SymbolicTensor) -> Any:
         return ops.squeeze(x, axis=-1)
     if len(given) == len(wanted) - 1 and wanted[-1] == 1:
         return ops.expand_dims(x, axis=-1)
+    # The batch axis may differ: a Sequential that met its shape in a batch of 6 takes batches of 4 too.
     fits = len(given) == len(wanted) and all(
-        w is None or shapes.compatible(g, w) for g, w in zip(given, wanted, strict=True)
+        w is None or shapes.compatible(g, w) for g, w in zip(given[1:], wanted[1:], strict=True)
     )
     if not fits:
         raise ShapeError(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from kerasish.core import primitives as p
-from kerasish.core.contract import Tensor
+from kerasish.core.contract import Engine, Tensor
 from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ShapeError
@@ -60,6 +60,30 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
+def _engine_for(x: Any, accepted: frozenset[str]) -> Engine | None:
+    """The engine that can run `x` as it is, or None where the general path has to prepare it."""
+    cls = x.__class__
+    engine = TABLE.get(cls)
+    if engine is None and cls is np.ndarray:
+        engine = host_in_force()
+    return engine if engine is not None and KINDS.get(x.dtype) in accepted else None
+
+
+def _launch(
+    name: str, engine: Engine, body: Callable[..., Tensor], where: str, x: Tensor, **keywords: Any
+) -> Tensor:
+    """The engine's override of `name`, else the composite `body`."""
+    override = engine.overrides.get(name)
+    if override is not None:
+        try:
+            result = override(x, **keywords)
+        except Exception as error:
+            raise explain(name, engine, (x,), keywords, error, body).at(where) from None
+        if result is not NotImplemented:
+            return result
+    return body(x, **keywords)
+
+
 def _overridden(composite: Callable[..., Tensor], kinds: str = "f") -> Callable[[F], F]:
     """Make a public operation of one tensor; dtypes of `kinds` go straight to the override, or the composite."""
     accepted = frozenset(kinds)
@@ -68,26 +92,38 @@ def _overridden(composite: Callable[..., Tensor], kinds: str = "f") -> Callable[
 
     def decorate(function: F) -> F:
         general = op(function)
+        where = f"ops.{function.__name__}"
 
         @functools.wraps(function)
         def call(x: Tensor) -> Tensor:
-            cls = x.__class__
-            engine = TABLE.get(cls)
-            if engine is None and cls is np.ndarray:
-                engine = host_in_force()
-            if engine is None or KINDS.get(x.dtype) not in accepted:
-                return general(x)
-            override = engine.overrides.get(name)
-            if override is not None:
-                try:
-                    result = override(x)
-                except Exception as error:
-                    raise explain(name, engine, (x,), {}, error, body).at(
-                        f"ops.{function.__name__}"
-                    ) from None
-                if result is not NotImplemented:
-                    return result
-            return body(x)
+            engine = _engine_for(x, accepted)
+            return general(x) if engine is None else _launch(name, engine, body, where, x)
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def _overridden_over_axis(composite: Callable[..., Tensor]) -> Callable[[F], F]:
+    """The same for an operation of a float tensor and an axis, handed on as `axis=(axis,)`."""
+    accepted = frozenset("f")
+    name = composite.__name__.lstrip("_")
+    body = composite.composite  # type: ignore[attr-defined]
+
+    def decorate(function: F) -> F:
+        general = op(function)
+        where = f"ops.{function.__name__}"
+
+        @functools.wraps(function)
+        def call(x: Tensor, axis: Any = -1) -> Tensor:
+            engine = _engine_for(x, accepted)
+            if engine is None or axis.__class__ is not int:
+                return general(x, axis)
+            rank = len(engine.shape_of(x))
+            if not -rank <= axis < rank:
+                return general(x, axis)
+            return _launch(name, engine, body, where, x, axis=(axis % rank,))
 
         OPERATIONS[function.__name__] = call
         return cast(F, call)
@@ -495,13 +531,6 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     return p.multiply(first, p.sigmoid(second))
 
 
-def _axes(axis: Any, x: Tensor) -> tuple[int, ...]:
-    rank = len(shape_of(x))
-    if axis.__class__ is int and -rank <= axis < rank:  # the usual case, quickly
-        return (axis % rank,)
-    return axis_tuple(axis, rank)
-
-
 # -- distributions ---------------------------------------------------------------------------------------------------
 
 
@@ -512,7 +541,7 @@ def _softmax(x: Tensor, /, *, axis: tuple[int, ...]) -> Tensor:
     return p.divide(shifted, p.sum(shifted, axis=axis, keepdims=True))
 
 
-@op
+@_overridden_over_axis(_softmax)
 def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
     """e^x / Σ e^x over `axis` (an axis, several, or None for all). Shape: any -> same.
 
@@ -522,8 +551,8 @@ def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
         >>> softmax([1.0, 1.0]).tolist()
         [0.5, 0.5]
     """
-    x = _ready(x)
-    return _softmax(x, axis=_axes(axis, x))
+    x = floats(x)
+    return _softmax(x, axis=axis_tuple(axis, len(shape_of(x))))
 
 
 @overridable
@@ -533,7 +562,7 @@ def _log_softmax(x: Tensor, /, *, axis: tuple[int, ...]) -> Tensor:
     return p.subtract(shifted, p.log(p.sum(p.exp(shifted), axis=axis, keepdims=True)))
 
 
-@op
+@_overridden_over_axis(_log_softmax)
 def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
     """ln softmax(x) over `axis`, without underflow. Shape: any -> same.
 
@@ -541,8 +570,8 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Tensor:
         >>> [round(v, 4) for v in log_softmax([1.0, 1.0]).tolist()]
         [-0.6931, -0.6931]
     """
-    x = _ready(x)
-    return _log_softmax(x, axis=_axes(axis, x))
+    x = floats(x)
+    return _log_softmax(x, axis=axis_tuple(axis, len(shape_of(x))))
 
 
 @overridable

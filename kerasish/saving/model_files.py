@@ -139,5 +139,9 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
         config = json.loads(json_string)
     except ValueError as error:
         raise SavingError(f"This is not JSON: {error}", where="model_from_json") from None
+    if not isinstance(config, dict):
+        raise SavingError(
+            "This JSON does not describe a model.", where="model_from_json", received=type(config).__name__
+        )
     config.pop("compile_config", None)
     return deserialize_keras_object(config, custom_objects=custom_objects)

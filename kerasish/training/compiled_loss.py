@@ -22,6 +22,9 @@ class CompiledLoss:
     """
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: list[str] | None = None) -> None:
+        for name in trees.flatten(loss):
+            if isinstance(name, str):
+                losses_module.get(name)  # a misspelt name is an error of compile, not of the first step
         self.loss = loss
         self.loss_weights = loss_weights
         self.output_names = output_names

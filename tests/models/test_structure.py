@@ -109,7 +109,6 @@ def test_lazy_sequential_has_no_weights_until_it_sees_a_shape(make):
 def test_lazy_and_eager_builds_are_equal(make, inputs):
     x = inputs("functional")
     assert_same(make("lazy_sequential")(x), make("eager_sequential")(x))
-    assert [v.path for v in make("lazy_sequential").layers] == []if False else True
 
 
 def test_add_and_pop():
@@ -262,9 +261,8 @@ def test_config_and_json_round_trips(name, make, inputs):
     model, x = make(name), inputs(name)
     expected = model(x)
     for copy in (
-        type(model).from_config(json.loads(json.dumps(model.get_config(), default=vars)))
-        if False
-        else type(model).from_config(model.get_config()),
+        type(model).from_config(json.loads(json.dumps(model.get_config()))),
+        type(model).from_config(model.get_config()),
         kerasish.models.model_from_json(model.to_json()),
         kerasish.models.clone_model(model),
     ):
@@ -309,7 +307,7 @@ def test_clone_function_chooses_the_layers(make):
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("{", "not JSON"), ("[1]", ""), ('{"class_name": "Nope", "module": "keras", "config": {}}', "Nope")],
+    [("{", "not JSON"), ("[1]", "does not describe a model"), ("3", "does not describe"), ('{"class_name": "Nope", "module": "keras", "config": {}}', "Nope")],
 )
 def test_bad_json_is_one_clear_error(text, match):
     with pytest.raises(KerasishError, match=match):

@@ -7,7 +7,7 @@ from typing import Any
 from kerasish.core import primitives as p
 from kerasish.core import shapes
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of, promoted, shape_of
+from kerasish.core.convert import dtype_of, plain, promoted, shape_of
 from kerasish.core.dispatch import overridable
 from kerasish.layers.input_spec import InputSpec
 from kerasish.layers.layer import Layer
@@ -31,8 +31,8 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Tensor:
 
     Shape: (..., C), (C, F), (F,) -> (..., F).
     """
-    kernel = getattr(kernel, "value", kernel)
-    bias = getattr(bias, "value", bias)
+    kernel = plain(kernel)
+    bias = plain(bias)
     if dtype_of(x) != dtype_of(kernel):
         if bias is None:
             x, kernel = promoted(x, kernel)

@@ -37,6 +37,9 @@ class Embedding(Layer):
         (None, 10, 64)
     """
 
+    #: Read by Sequential (dtype of its input) and by the checks of fit (range of the data).
+    input_kind = "indices"
+
     def __init__(
         self,
         input_dim: int,
