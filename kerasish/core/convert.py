@@ -135,6 +135,8 @@ def to_tensor(x: Any, engine: Engine | None = None, dtype: str | None = None) ->
     if x is None:
         raise ArgumentError("A tensor is needed.", received="None")
     array = host_array(x, dtype)
+    if array.dtype.kind in "US" and not (engine is ABSTRACT or engine.supports("host")):
+        raise DTypeError(f"Tensors of the {engine.name} engine hold no text.", received=f"string {repr(x)[:40]}")
     return engine.asarray(array, dtype=dtypes.of_numpy(array.dtype), device=current_device())
 
 

@@ -21,18 +21,14 @@ from kerasish.models.graph import Graph
 
 #: Parameters of operations that hold tensors; in files they are arguments of the call, all others are configuration.
 _TENSOR_PARAMETERS = frozenset(
-    "x x1 x2 x3 xs a b v inputs indices updates values condition operands key query value bias mask target output array "
-    "start start_indices sorted_sequence weights segment_ids logits labels kernel mean variance gamma beta offset scale "
-    "constant_values predictions targets args images coordinates".split()
+    ["x", "x1", "x2", "x3", "xs", "a", "b", "v", "inputs", "indices", "updates", "values", "condition", "operands", "key", "query", "value", "bias", "mask", "target", "output", "array", "start", "start_indices", "sorted_sequence", "weights", "segment_ids", "logits", "labels", "kernel", "mean", "variance", "gamma", "beta", "offset", "scale", "constant_values", "predictions", "targets", "args", "images", "coordinates"]
 )
 _NN = ("activations", "nn", "conv", "pooling", "normalization", "attention", "losses", "recurrent")
 _MATH = frozenset(
-    "segment_sum segment_max top_k in_top_k logsumexp rsqrt erf erfinv qr extract_sequences fft fft2 rfft irfft stft "
-    "istft logdet".split()
+    ["segment_sum", "segment_max", "top_k", "in_top_k", "logsumexp", "rsqrt", "erf", "erfinv", "qr", "extract_sequences", "fft", "fft2", "rfft", "irfft", "stft", "istft", "logdet"]
 )
 _CORE = frozenset(
-    "cast saturate_cast scatter scatter_update slice slice_update stop_gradient unstack cond while_loop fori_loop map "
-    "scan switch shape convert_to_tensor vectorized_map associative_scan".split()
+    ["cast", "saturate_cast", "scatter", "scatter_update", "slice", "slice_update", "stop_gradient", "unstack", "cond", "while_loop", "fori_loop", "map", "scan", "switch", "shape", "convert_to_tensor", "vectorized_map", "associative_scan"]
 )
 
 

@@ -15,8 +15,8 @@ from kerasish.layers.layer import Layer
 from kerasish.models.configuration import functional_config, functional_from_config
 from kerasish.models.graph import Graph
 from kerasish.models.names import assign_names
-from kerasish.saving.model_files import load_weights, model_to_json, save_model, save_weights
 from kerasish.models.summary import print_summary
+from kerasish.saving.model_files import load_weights, model_to_json, save_model, save_weights
 from kerasish.training.trainer import Trainer
 
 

@@ -29,9 +29,7 @@ def _name_children(parent: Layer) -> None:
             taken.add(child.name)
     for child in sorted((c for c in children if c._auto_named), key=lambda c: c._serial):
         base = naming.to_snake_case(type(child).__name__)
-        if not child.__dict__.get("_name_settled"):
-            child._name = naming.unique(base, taken)
-        elif child._name in taken:
+        if not child.__dict__.get("_name_settled") or child._name in taken:
             child._name = naming.unique(base, taken)
         child._name_settled = True
         taken.add(child._name)

@@ -364,8 +364,7 @@ def vectorize(pyfunc: Function, *, excluded: Any = None, signature: str | None =
         found = engine_of(flat).vectorize(once, flat)
         return outputs.packed([p.reshape(y, shape=(*loop, *shape_of(y)[1:])) for y in found])
 
-    run.__name__ = getattr(pyfunc, "__name__", "vectorize")
-    operation = Operation(run.__name__, run)
+    operation = Operation("vectorize", run)
 
     @functools.wraps(pyfunc)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -185,7 +185,11 @@ def operands(x1: Any, x2: Any, *, at_least: str | None = None) -> tuple[Tensor, 
 def floats(x: Any) -> Tensor:
     """`x` as a float tensor; integers and bools become `floatx()`."""
     x = operand(x)
-    return x if dtypes.is_float(dtype_of(x)) else _cast(x, dtype=floatx())
+    dtype = dtype_of(x)
+    if dtypes.is_float(dtype):
+        return x
+    dtypes.promote(dtype, "float")  # text is an error
+    return _cast(x, dtype=floatx())
 
 
 def numbers(x: Any) -> Tensor:

@@ -86,7 +86,11 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Tensor, Tensor]:
         >>> [t.tolist() for t in top_k([1, 3, 2], 2)]
         [[3, 2], [1, 2]]
     """
-    values, indices = p.top_k(numbers(x), k=host_int(k, "k"))
+    x, count = numbers(x), host_int(k, "k")
+    size = shape_of(x)[-1] if shape_of(x) else 0
+    if count < 0 or (shapes.is_known(size) and count > size):
+        raise ArgumentError("`k` exceeds the last axis.", expected=f"0 <= k <= {size}", received=k)
+    values, indices = p.top_k(x, k=count)
     return values, indices
 
 

@@ -11,6 +11,7 @@ from kerasish.core.convert import shape_of
 from kerasish.core.differentiate import value_and_grad_of_variables
 from kerasish.core.errors import ArgumentError, NotBuiltError
 from kerasish.core.objects import deserialize_keras_object
+from kerasish.core.registry import current_engine, use_backend
 from kerasish.training.compiled_loss import CompiledLoss
 from kerasish.training.compiled_metrics import CompiledMetrics
 from kerasish.training.structure import unpack
@@ -22,7 +23,7 @@ class Compilable:
     def __init__(self) -> None:
         self.optimizer: Any = None
         self.loss: Any = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.run_eagerly = False
         self.jit_compile: Any = "auto"
         self.steps_per_execution = 1
@@ -128,7 +129,8 @@ class Compilable:
     def reset_metrics(self) -> None:
         """Reset all metrics."""
         for metric in self.metrics:
-            metric.reset_state()
+            with use_backend(metric.variables[0].engine if metric.variables else current_engine()):
+                metric.reset_state()
 
     def _results(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

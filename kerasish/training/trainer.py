@@ -11,7 +11,7 @@ from kerasish import optimizers
 from kerasish.core import seeds, trees
 from kerasish.core.contract import Engine
 from kerasish.core.convert import dtype_of, shape_of, to_numpy
-from kerasish.core.errors import ArgumentError, DataError
+from kerasish.core.errors import ArgumentError
 from kerasish.core.registry import current_engine, use_backend
 from kerasish.core.symbolic import SymbolicTensor, infer
 from kerasish.layers.layer import Layer
@@ -19,7 +19,9 @@ from kerasish.training import data
 from kerasish.training.callbacks import CallbackList
 from kerasish.training.checks import Checks
 from kerasish.training.compiling import Compilable
+from kerasish.training.logs import LazyLogs
 from kerasish.training.loop import Interrupt, run_batches
+from kerasish.training.passes import Pass, evaluate, expect_batches, train
 from kerasish.training.step import StepFunction
 from kerasish.training.structure import unpack
 
@@ -46,7 +48,11 @@ class Trainer(Compilable):
                 variables += optimizer.variables
         if kind != "predict":
             variables += [v for metric in self.metrics for v in metric.variables]
-        return list({id(v): v for v in variables}.values())
+        distinct = list({id(v): v for v in variables}.values())
+        engine = self._engine_in_force()
+        for variable in distinct:  # an optimizer or a metric may have been made under another engine
+            variable.to_engine(engine)
+        return distinct
 
     def _body(self, kind: str) -> tuple[Callable[[Any], Any], bool]:
         """The function of a batch to compile, and whether its result is the logs (an overridden step)."""
@@ -151,7 +157,6 @@ class Trainer(Compilable):
             The `History` callback: `.history` maps each name to its values by epoch.
         """
         self._require_compiled("fit")
-        self.stop_training = False
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split(x, y, sample_weight, validation_split)
         source = data.make_source(
@@ -164,65 +169,18 @@ class Trainer(Compilable):
             steps=steps_per_epoch,
             where="fit",
         )
-        first = source.peek()
         with Interrupt().watching() as interrupt:
-            self._prepare("train", first)
-            checks = Checks(self, source, first)
-            per_epoch = steps_per_epoch if steps_per_epoch is not None else source.num_batches
-            notify = _callback_list(callbacks, self, verbose, epochs=epochs, steps=per_epoch, history=True)
-            step = self._step("train")
-            overridden = self._body("train")[1]
-            latest: dict[str, Any] = {}
+            run = Pass(self, "train", source, steps_per_epoch, interrupt)
+            notify = _callback_list(callbacks, self, verbose, epochs=epochs, steps=run.length, history=True)
 
-            def run(batch: Any) -> None:
-                checks.batch(batch)
-                latest["logs"] = step(batch)
+            def validate(epoch: int) -> dict[str, Any]:
+                if validation_data is None or not _validates(epoch, validation_freq):
+                    return {}
+                again = data.reopened(validation_data, validation_batch_size or batch_size, validation_steps)
+                return evaluate(Pass(self, "test", again, validation_steps, interrupt), notify)
 
-            def logs() -> dict[str, Any]:
-                return self._read_logs(latest.get("logs") if overridden else None)
-
-            self._initial_epoch = initial_epoch
-            notify.on_train_begin()  # a callback may have restored an earlier training, and its epoch
-            training_logs: Any = {}
-            for epoch in range(self._initial_epoch, epochs):
-                self.reset_metrics()
-                notify.on_epoch_begin(epoch)
-                count = run_batches(
-                    source,
-                    run,
-                    epoch=epoch,
-                    limit=steps_per_epoch,
-                    per_call=self.steps_per_execution,
-                    begin=notify.on_train_batch_begin,
-                    end=notify.on_train_batch_end,
-                    logs=logs,
-                    stop=lambda: self.stop_training,
-                    interrupt=interrupt,
-                )
-                _expect_batches(count, "fit")
-                epoch_logs = logs()
-                checks.epoch(epoch_logs)
-                source.on_epoch_end()
-                if validation_data is not None and _validates(epoch, validation_freq):
-                    found = self._validate(
-                        validation_data, validation_batch_size or batch_size, validation_steps, notify, interrupt
-                    )
-                    epoch_logs.update({f"val_{name}": value for name, value in found.items()})
-                notify.on_epoch_end(epoch, epoch_logs)
-                training_logs = epoch_logs
-                if self.stop_training:
-                    break
-            notify.on_train_end(training_logs)
+            train(run, notify, epochs=epochs, initial_epoch=initial_epoch, validate=validate)
         return self.history
-
-    def _validate(self, given: Any, batch_size: int | None, steps: int | None, notify: Any, interrupt: Any) -> Any:
-        if not (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
-            x, y, sample_weight = given, None, None
-        else:
-            x, y, sample_weight = (*given, None)[:3]
-        return self._evaluate(
-            x, y, sample_weight, batch_size=batch_size, steps=steps, notify=notify, interrupt=interrupt
-        )
 
     # -- evaluate --------------------------------------------------------------------------------------------------
     def evaluate(
@@ -244,61 +202,14 @@ class Trainer(Compilable):
         """
         self._require_compiled("evaluate")
         _no_more(kwargs, "evaluate")
-        with Interrupt().watching() as interrupt:
-            found = self._evaluate(
-                x,
-                y,
-                sample_weight,
-                batch_size=batch_size,
-                steps=steps,
-                notify=lambda count: _callback_list(callbacks, self, verbose, epochs=1, steps=count, history=False),
-                interrupt=interrupt,
-            )
-        if return_dict:
-            return found
-        values = list(found.values())
-        return values[0] if len(values) == 1 else values
-
-    def _evaluate(
-        self, x: Any, y: Any, sample_weight: Any, *, batch_size: Any, steps: Any, notify: Any, interrupt: Interrupt
-    ) -> dict[str, Any]:
         source = data.make_source(
             x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, where="evaluate"
         )
-        first = source.peek()
-        self._prepare("test", first)
-        checks = Checks(self, source, first)
-        if not isinstance(notify, CallbackList):
-            notify = notify(steps if steps is not None else source.num_batches)
-        step = self._step("test")
-        overridden = self._body("test")[1]
-        latest: dict[str, Any] = {}
-
-        def run(batch: Any) -> None:
-            checks.batch(batch)
-            latest["logs"] = step(batch)
-
-        def logs() -> dict[str, Any]:
-            return self._read_logs(latest.get("logs") if overridden else None)
-
-        self.reset_metrics()
-        notify.on_test_begin()
-        count = run_batches(
-            source,
-            run,
-            epoch=0,
-            limit=steps,
-            per_call=self.steps_per_execution,
-            begin=notify.on_test_batch_begin,
-            end=notify.on_test_batch_end,
-            logs=logs,
-            stop=lambda: getattr(self, "stop_evaluating", False),
-            interrupt=interrupt,
-        )
-        _expect_batches(count, "evaluate")
-        found = logs()
-        notify.on_test_end(found)
-        return found
+        with Interrupt().watching() as interrupt:
+            run = Pass(self, "test", source, steps, interrupt)
+            notify = _callback_list(callbacks, self, verbose, epochs=1, steps=run.length, history=False)
+            found = evaluate(run, notify)
+        return found if return_dict else _as_list(found)
 
     # -- predict ---------------------------------------------------------------------------------------------------
     def predict(
@@ -311,41 +222,30 @@ class Trainer(Compilable):
     ) -> Any:
         """Outputs for inputs, in batches, as NumPy arrays."""
         source = data.make_source(x, batch_size=batch_size, shuffle=False, steps=steps, where="predict")
-        first = source.peek()
-        self._prepare("predict", first)
+        self._prepare("predict", source.peek())
         step = self._step("predict")
         total = steps if steps is not None else source.num_batches
         notify = _callback_list(callbacks, self, verbose, epochs=1, steps=total, history=False)
-        pending: list[Any] = []
-        done: list[Any] = []
-
-        def run(batch: Any) -> None:
-            pending.append(step(batch))
-            if len(pending) > _AHEAD:  # keeps the device busy without keeping all outputs on it
-                done.append(trees.map_structure(to_numpy, pending.pop(0)))
-
+        self.stop_predicting = False
+        outputs = _Outputs()
         with Interrupt().watching() as interrupt:
             notify.on_predict_begin()
             count = run_batches(
                 source,
-                run,
+                lambda batch: outputs.add(step(batch)),
                 epoch=0,
                 limit=steps,
                 per_call=self.steps_per_execution,
                 begin=notify.on_predict_batch_begin,
-                end=lambda index, _: notify.on_predict_batch_end(
-                    index, {"outputs": pending[-1]} if notify.callbacks else None
-                ),
+                end=lambda index, _: notify.on_predict_batch_end(index, LazyLogs(outputs.logs)),
                 logs=dict,
-                stop=lambda: getattr(self, "stop_predicting", False),
+                stop=lambda: self.stop_predicting,
                 interrupt=interrupt,
             )
-            _expect_batches(count, "predict")
-            done += [trees.map_structure(to_numpy, outputs) for outputs in pending]
+            expect_batches(count, "predict")
+            found = outputs.joined()
             notify.on_predict_end()
-        if len(done) == 1:
-            return done[0]
-        return trees.map_structure(lambda *parts: np.concatenate(parts, axis=0), *done)
+        return found
 
     # -- one batch -------------------------------------------------------------------------------------------------
     def train_on_batch(
@@ -371,10 +271,7 @@ class Trainer(Compilable):
         Checks(self, None, batch).batch(batch)
         result = self._step(kind)(batch)
         found = self._read_logs(result if self._body(kind)[1] else None)
-        if return_dict:
-            return found
-        values = list(found.values())
-        return values[0] if len(values) == 1 else values
+        return found if return_dict else _as_list(found)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
@@ -384,12 +281,44 @@ class Trainer(Compilable):
 
     def _read_logs(self, given: Any) -> dict[str, Any]:
         """Results as floats. Waits for the device."""
+        if given is not None and not isinstance(given, dict):
+            raise ArgumentError(
+                "A step must return a dict of results.",
+                where=self.where,  # type: ignore[attr-defined]
+                received=type(given).__name__,
+                hint="return {'loss': loss} or self.get_metrics_result()",
+            )
         with use_backend(self._engine_in_force()):
             found = self._results() if given is None else given
-        return {name: _number(value) for name, value in found.items()}
+            return {name: _number(value) for name, value in found.items()}
 
 
-_AHEAD = 8
+class _Outputs:
+    """Predictions on their way to the host: a few stay on the device, to keep it busy; all of them would fill it."""
+
+    _AHEAD = 8
+
+    def __init__(self) -> None:
+        self._pending: list[Any] = []
+        self._done: list[Any] = []
+
+    def add(self, outputs: Any) -> None:
+        self._pending.append(outputs)
+        if len(self._pending) > self._AHEAD:
+            self._done.append(trees.map_structure(to_numpy, self._pending.pop(0)))
+
+    def logs(self) -> dict[str, Any]:
+        return {"outputs": self._pending[-1]}
+
+    def joined(self) -> Any:
+        parts = self._done + [trees.map_structure(to_numpy, outputs) for outputs in self._pending]
+        return parts[0] if len(parts) == 1 else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
+
+
+def _as_list(logs: dict[str, Any]) -> Any:
+    """Results as `evaluate` returns them: the loss alone, or a list of all."""
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
 
 
 def _number(value: Any) -> Any:
@@ -421,11 +350,6 @@ def _callback_list(callbacks: Any, model: Any, verbose: Any, *, epochs: int, ste
         epochs=epochs,
         steps=steps,
     )
-
-
-def _expect_batches(count: int, where: str) -> None:
-    if count == 0:
-        raise DataError("The data held no batch.", where=where, hint="check that the data set or generator is not empty")
 
 
 def _no_more(kwargs: dict[str, Any], where: str) -> None:

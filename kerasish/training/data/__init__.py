@@ -21,7 +21,7 @@ from kerasish.training.data.sources import (
 )
 from kerasish.training.data.weights import by_class
 
-__all__ = ["ArraySource", "IterableSource", "PyDataset", "make_source", "single_batch", "split"]
+__all__ = ["ArraySource", "IterableSource", "PyDataset", "make_source", "reopened", "single_batch", "split"]
 
 _DEFAULT_BATCH = 32
 
@@ -59,6 +59,15 @@ def make_source(
             )
     source = _from_iterable(x, batch_size, shuffle, class_weight, where)
     return CyclingSource(source) if steps is not None and source.finite else source
+
+
+def reopened(given: Any, batch_size: int | None, steps: int | None) -> Any:
+    """A source for `validation_data`: (x, y), (x, y, sample_weight), or anything that yields batches."""
+    if not (isinstance(given, (tuple, list)) and len(given) in (2, 3)):
+        x, y, sample_weight = given, None, None
+    else:
+        x, y, sample_weight = (*given, None)[:3]
+    return make_source(x, y, sample_weight, batch_size=batch_size, steps=steps, where="fit, validation_data")
 
 
 def _is_array_tree(x: Any) -> bool:
@@ -156,5 +165,3 @@ def single_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight:
     if class_weight is not None and sample_weight is not None:
         raise ArgumentError("Give either `class_weight` or `sample_weight`.", where="train_on_batch")
     return as_batch((x, y, sample_weight), "batch", class_weight)
-
-
