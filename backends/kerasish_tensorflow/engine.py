@@ -12,9 +12,8 @@ from kerasish.core import dtypes
 from kerasish.core.contract import Engine
 from kerasish.core.registry import TABLE
 
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "2"
-)  # before the import: C++ start-up notes are not for every user
+# Before the import: C++ start-up notes are not for every user. (oneDNN's notice does not listen to it.)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 from tensorflow import Tensor

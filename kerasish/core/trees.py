@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kerasish.core.errors import ArgumentError
@@ -10,14 +10,14 @@ from kerasish.core.errors import ArgumentError
 
 def is_nested(structure: Any) -> bool:
     """Whether `structure` is a dict, list or tuple."""
-    return isinstance(structure, (dict, list, tuple)) or isinstance(structure, Mapping)
+    return isinstance(structure, (dict, list, tuple))
 
 
 def _is_namedtuple(structure: Any) -> bool:
     return isinstance(structure, tuple) and hasattr(structure, "_fields")
 
 
-def _keys(structure: Mapping[Any, Any]) -> list[Any]:
+def _keys(structure: dict[Any, Any]) -> list[Any]:
     try:
         return sorted(structure)
     except TypeError:  # keys of different types keep their order
@@ -30,7 +30,7 @@ def _walk(structure: Any, is_leaf: Callable[[Any], bool] | None) -> Iterator[Any
     elif isinstance(structure, (list, tuple)):
         for item in structure:
             yield from _walk(item, is_leaf)
-    elif isinstance(structure, Mapping):
+    elif isinstance(structure, dict):
         for key in _keys(structure):
             yield from _walk(structure[key], is_leaf)
     else:
@@ -52,7 +52,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     if isinstance(structure, (list, tuple)):
         names: list[Any] = list(structure._fields) if _is_namedtuple(structure) else list(range(len(structure)))
         items = list(zip(names, structure, strict=True))
-    elif isinstance(structure, Mapping):
+    elif isinstance(structure, dict):
         items = [(key, structure[key]) for key in _keys(structure)]
     else:
         return [((), structure)]
@@ -78,6 +78,8 @@ def map_structure(function: Callable[..., Any], *structures: Any, is_leaf: Calla
         ArgumentError: The structures differ.
     """
     first = structures[0]
+    if len(structures) == 1 and is_leaf is None:
+        return _map_one(function, first)
     if (is_leaf is not None and is_leaf(first)) or not is_nested(first):
         return function(*structures)
     for other in structures[1:]:
@@ -94,6 +96,24 @@ def map_structure(function: Callable[..., Any], *structures: Any, is_leaf: Calla
                 "Structures differ.", expected=_outline(first), received=_outline(structures[1])
             ) from None
     return _rebuild(first, [map_structure(function, *c, is_leaf=is_leaf) for c in children])
+
+
+def _map_one(function: Callable[..., Any], structure: Any) -> Any:
+    """`map_structure` of one structure: what every step does to its batch and every layer to its inputs."""
+    kind = structure.__class__
+    if kind is list:
+        return [_map_one(function, item) for item in structure]
+    if kind is tuple:
+        return tuple([_map_one(function, item) for item in structure])
+    if kind is dict:
+        if len(structure) < 2:
+            return {key: _map_one(function, value) for key, value in structure.items()}
+        values = {key: _map_one(function, structure[key]) for key in _keys(structure)}
+        return {key: values[key] for key in structure}
+    if not isinstance(structure, (dict, list, tuple)):
+        return function(structure)
+    items = [structure[key] for key in _keys(structure)] if isinstance(structure, dict) else structure
+    return _rebuild(structure, [_map_one(function, item) for item in items])
 
 
 def _outline(structure: Any) -> str:

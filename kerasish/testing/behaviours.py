@@ -201,7 +201,8 @@ def custom_gradient_replaces_the_rule(engine: Engine) -> None:
 
     assert read(engine, engine.custom_gradient(scaled(outer), [x, y])) == [[15.0, 30.0]]
 
-    def loss(a: Any, b: Any, w: Any) -> Any:  # the function closes over w, which is differentiated too: it counts as a constant inside
+    # `scaled` closes over w, which is differentiated too: it counts as a constant inside.
+    def loss(a: Any, b: Any, w: Any) -> Any:
         return total(p.add(engine.custom_gradient(scaled(w), [a, b])[0], w)), None
 
     value, _, found = engine.value_and_grad(loss, [x, y, outer])

@@ -6,6 +6,7 @@ Add a row where an engine was found wrong; `kerasish.testing.checks` says what i
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,18 @@ def normal(*shape: int, dtype: str = "float32") -> np.ndarray:
     return array(rng.normal(size=shape), dtype)
 
 
+def shown(name: str, args: Sequence[Any], keywords: dict[str, Any]) -> str:
+    """A call as a short test id."""
+
+    def show(x: Any) -> str:
+        if isinstance(x, np.ndarray):
+            return f"{x.dtype.name}{list(x.shape)}"
+        return str([show(y) for y in x]) if isinstance(x, (list, tuple)) else str(x)
+
+    parts = [*map(show, args), *(f"{k}={show(v)}" for k, v in keywords.items())]
+    return f"{name}({', '.join(parts)})".replace(" ", "").replace("'", "")
+
+
 class Row(NamedTuple):
     """One call of a primitive."""
 
@@ -41,13 +54,7 @@ class Row(NamedTuple):
     keywords: dict[str, Any]
 
     def __str__(self) -> str:
-        def show(x: Any) -> str:
-            if isinstance(x, np.ndarray):
-                return f"{x.dtype.name}{list(x.shape)}"
-            return str([show(y) for y in x]) if isinstance(x, list) else str(x)
-
-        parts = [*map(show, self.args), *(f"{k}={v}" for k, v in self.keywords.items())]
-        return f"{self.name}({', '.join(parts)})".replace(" ", "")
+        return shown(self.name, self.args, self.keywords)
 
 
 ROWS: list[Row] = []

@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasish import ops
 from kerasish.core.contract import Tensor
+from kerasish.core.convert import dtype_of
 from kerasish.core.errors import ArgumentError
 from kerasish.core.objects import CustomObjectScope, deserialize_keras_object, serialize_keras_object
 from kerasish.layers.layer import Layer
@@ -67,6 +68,10 @@ class Bidirectional(Layer):
             backward_layer = _copy(layer, name=f"backward_{base}", go_backwards=not layer.go_backwards)
         self.backward_layer = backward_layer
         self._check_layers()
+        if layer.return_sequences:
+            # The repeated outputs of masked steps would come from opposite ends of the sequence.
+            self.forward_layer.zero_output_for_mask = True
+            self.backward_layer.zero_output_for_mask = True
         self.merge_mode = merge_mode
         self.stateful = layer.stateful
         self.return_sequences = layer.return_sequences
@@ -115,6 +120,7 @@ class Bidirectional(Layer):
             results = [result[0] for result in results]
         if self.return_sequences:
             results[1] = ops.flip(results[1], axis=1)
+        results = [y if dtype_of(y) == self.compute_dtype else ops.cast(y, self.compute_dtype) for y in results]
         if self.merge_mode is None:
             return (*results, *states)
         merged = _MERGES[self.merge_mode](*results)
@@ -161,11 +167,14 @@ class Bidirectional(Layer):
 
 
 def _copy(layer: Any, **changes: Any) -> Any:
-    """A new layer of the same configuration, but for `changes`; without weights."""
+    """A new layer of the same configuration, but for `changes`; built if `layer` is, with weights of its own."""
     parts = [layer, *layer._sublayers, *(p for child in layer._sublayers for p in child._sublayers)]
     config = layer.get_config()
     cell = config.get("cell")
     if isinstance(cell, dict):
         cell.pop("build_config", None)
     with CustomObjectScope({type(part).__name__: type(part) for part in parts}):
-        return type(layer).from_config({**config, **changes})
+        copy = type(layer).from_config({**config, **changes})
+    if layer.built and layer.get_build_config():
+        copy.build_from_config(layer.get_build_config())
+    return copy

@@ -162,6 +162,8 @@ class RNN(Layer):
             for variable, value in zip(self._carried, trees.flatten(states), strict=True):
                 variable.assign(value)
         y = outputs if self.return_sequences else last
+        if dtype_of(y) != self.compute_dtype:  # a cell of another dtype policy
+            y = ops.cast(y, self.compute_dtype)
         return (y, *states) if self.return_state else y
 
     def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False) -> Any:

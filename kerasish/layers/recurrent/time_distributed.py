@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kerasish import ops
-from kerasish.core import shapes, trees
+from kerasish.core import dtypes, shapes, trees
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import shape_of
+from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.errors import ShapeError
 from kerasish.layers.core.wrapper import Wrapper
 
@@ -60,7 +60,13 @@ class TimeDistributed(Wrapper):
         if self.layer._signature.training:
             options["training"] = training
         outputs = self.layer(_joined(inputs), **options)
-        return trees.map_structure(lambda y: ops.reshape(y, (*shape[:2], *shape_of(y)[1:])), outputs)
+        return trees.map_structure(
+            lambda y: ops.cast(ops.reshape(y, (*shape[:2], *shape_of(y)[1:])), self._dtype_of(y)), outputs
+        )
+
+    def _dtype_of(self, y: Tensor) -> str:
+        """Floats come in this layer's compute dtype, whatever the policy of the layer inside."""
+        return self.compute_dtype if dtypes.is_float(dtype_of(y)) else dtype_of(y)
 
 
 def _joined(x: Tensor) -> Tensor:
