@@ -1,6 +1,7 @@
 """What every test stands on: a quiet, deterministic environment and the `engine` fixture.
 
     pytest --engine torch --engine jax     only these engines (default: all)
+    pytest --engine strict                 on the engine that checks the call contract (`kerasish.testing.strict`)
 
 Without a framework its tests are skipped; where CI=true a missing one is a failure.
 """
@@ -35,7 +36,7 @@ ENGINES = ("native", "torch", "jax", "tensorflow")
 
 def pytest_addoption(parser):
     """Add `--engine NAME`, which may be repeated."""
-    parser.addoption("--engine", action="append", choices=ENGINES, help="test only this engine; repeatable")
+    parser.addoption("--engine", action="append", choices=(*ENGINES, "strict"), help="test only this engine; repeatable")
 
 
 def pytest_generate_tests(metafunc):
@@ -56,6 +57,10 @@ def engine(request):
     from kerasish.core.registry import engine_infos
 
     name = request.param
+    if name == "strict":
+        from kerasish.testing import register_strict
+
+        register_strict()
     missing = engine_infos()[name].missing()
     if missing:
         report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip

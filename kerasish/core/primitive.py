@@ -67,8 +67,9 @@ def primitive(
 
     @functools.wraps(rule)
     def call(*args: Any, **keywords: Any) -> Any:
-        engine = TABLE.get(args[0].__class__) if len(args) == 1 else None
-        if engine is None:
+        kind = args[0].__class__
+        engine = TABLE.get(kind)
+        if engine is None or (len(args) > 1 and (len(args) > 2 or args[1].__class__ not in (kind, float, int))):
             engine = engine_of(args)
         try:
             return engine.primitives[name](*args, **keywords)

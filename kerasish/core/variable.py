@@ -21,6 +21,17 @@ from kerasish.core.primitives.elementwise import cast
 from kerasish.core.registry import TABLE, current_device, current_engine, host_engine, use_backend
 
 
+class Structure:
+    """Counts changes of what belongs to what and of what is trained: lists derived from it are kept until it moves."""
+
+    version = 0
+
+    @classmethod
+    def changed(cls) -> None:
+        """Note a change."""
+        cls.version += 1
+
+
 class Variable(TensorOperators):
     """A tensor that can be assigned to.
 
@@ -45,6 +56,7 @@ class Variable(TensorOperators):
         "__weakref__",
         "_dtype",
         "_shape",
+        "_trainable",
         "_value",
         "aggregation",
         "autocast",
@@ -54,7 +66,6 @@ class Variable(TensorOperators):
         "overwrite_with_gradient",
         "path",
         "regularizer",
-        "trainable",
     )
 
     def __init__(
@@ -203,6 +214,16 @@ class Variable(TensorOperators):
         return np.asarray(self.numpy(), dtype=dtype)
 
     # -- facts -----------------------------------------------------------------------------------------------------
+    @property
+    def trainable(self) -> bool:
+        """Whether gradients are wanted."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        Structure.changed()
+
     @property
     def shape(self) -> shapes.Shape:
         """Sizes of all axes."""

@@ -10,14 +10,14 @@ import numpy as np
 from kerasish.core.contract import Engine
 from kerasish.core.errors import NotBuiltError, ShapeError
 from kerasish.core.registry import get_engine
-from kerasish.core.variable import Variable
+from kerasish.core.variable import Structure, Variable
 from kerasish.layers.tracking import Trackable
 
 
 class Owner(Trackable):
     """The part of `Layer` that looks after state.
 
-    Everything is found by walking the tree of layers at the moment of asking: there is no cache that could go stale.
+    Everything is found by walking the tree of layers; what was found is kept until `Structure` notes a change anywhere.
     """
 
     _is_layer = True
@@ -51,6 +51,13 @@ class Owner(Trackable):
 
     def _partition(self) -> tuple[list[Variable], list[Variable]]:
         """All weights in order, and those of them that are trained."""
+        kept = self.__dict__.get("_partition_kept")
+        if kept is None or kept[0] != Structure.version:
+            kept = Structure.version, self._walk_weights()
+            self.__dict__["_partition_kept"] = kept
+        return kept[1]  # type: ignore[no-any-return]
+
+    def _walk_weights(self) -> tuple[list[Variable], list[Variable]]:
         weights: dict[int, Variable] = {}
         trained: dict[int, bool] = {}
         seen: set[int] = set()
@@ -71,7 +78,7 @@ class Owner(Trackable):
     @property
     def weights(self) -> list[Variable]:
         """All variables of this layer and its sublayers."""
-        return self._partition()[0]
+        return list(self._partition()[0])
 
     @property
     def variables(self) -> list[Variable]:
@@ -81,12 +88,12 @@ class Owner(Trackable):
     @property
     def trainable_weights(self) -> list[Variable]:
         """Variables that gradients change."""
-        return self._partition()[1]
+        return list(self._partition()[1])
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """Variables that gradients change."""
-        return self._partition()[1]
+        return list(self._partition()[1])
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -129,6 +136,7 @@ class Owner(Trackable):
     def trainable(self, value: bool) -> None:
         for layer in self._flatten_layers():
             object.__setattr__(layer, "_trainable", bool(value))
+        Structure.changed()
 
     def count_params(self) -> int:
         """Number of scalars in all weights.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasish.core.seeds import SeedGenerator
-from kerasish.core.variable import Variable
+from kerasish.core.variable import Structure, Variable
 
 
 class TrackedList(list[Any]):
@@ -151,6 +151,7 @@ class Trackable:
             items = self.__dict__[register]
             if not any(item is value for item in items):
                 items.append(value)
+                Structure.changed()
             if register == "_sublayers":
                 self._on_sublayer(value)
         return value
@@ -171,6 +172,7 @@ class Trackable:
                 continue
             items = self.__dict__[register]
             items[:] = [item for item in items if item is not leaf]
+            Structure.changed()
 
 
 def _register_of(value: Any) -> str | None:

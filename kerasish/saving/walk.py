@@ -14,7 +14,7 @@ from kerasish.layers import Layer
 from kerasish.optimizers import Optimizer
 
 _HIDDEN = frozenset(
-    ["_variables", "_sublayers", "_metrics_owned", "_generators", "_init_args", "_stack", "_steps", "_graph", "_compile_config", "history", "_own_losses", "_nodes_io", "_compiled_loss", "_compiled_metrics"]
+    ["_variables", "_sublayers", "_partition_kept", "_metrics_owned", "_generators", "_init_args", "_stack", "_steps", "_graph", "_compile_config", "history", "_own_losses", "_nodes_io", "_compiled_loss", "_compiled_metrics"]
 )
 
 
