@@ -57,6 +57,13 @@ def is_tensor_like(x: Any) -> bool:
     return TABLE.get(x.__class__) is not None
 
 
+def holds_tensor(value: Any) -> bool:
+    """Whether a call argument is a tensor or a tree with one in it."""
+    if trees.is_nested(value):
+        return any(is_tensor_like(leaf) for leaf in trees.flatten(value))
+    return is_tensor_like(value)
+
+
 def prepare(x: Any, engine: Engine, compute_dtype: str | None) -> Any:
     """A leaf of the inputs as a tensor of `engine`, floats in `compute_dtype` (None: as they are)."""
     owner = TABLE.get(x.__class__)

@@ -309,7 +309,9 @@ class Layer(Owner):
     def _fill_masks(self, context: CallContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         signature = self._signature
         if signature.mask and kwargs.get("mask") is None and args:
-            mask = calling.input_mask(context, args[0])
+            # As in Keras: only where it is clear whose mask it would be, so not if initial states came along.
+            alone = not any(calling.holds_tensor(v) for v in (*args[1:], *kwargs.values()))
+            mask = calling.input_mask(context, args[0]) if alone else None
             if mask is not None:
                 kwargs["mask"] = mask
         values = dict(zip(signature.positional, args, strict=False)) | kwargs

@@ -33,6 +33,9 @@ def assign_if(condition: Tensor, update: Callable[[], None]) -> None:
     Both the old and the new values are computed, and one of them is chosen: no branch, so any engine can compile it.
     """
     outer = current_call()
+    if outer is not None and outer.abstract:
+        update()  # nothing is assigned while shapes are inferred
+        return
     context = CallContext(training=outer.training if outer else None)
     context.bindings = dict(outer.bindings) if outer is not None and outer.bindings is not None else {}
     context.assigned = {}

@@ -75,11 +75,11 @@ class CompiledLoss:
                 )
             _check_pair(name if len(self.names) > 1 else "", target, output)
             value = loss(target, output, weight)
+            tracker = next(trackers, None)
+            if tracker is not None:  # shows the loss itself, whatever its share in the total
+                tracker.update_state(value, sample_weight=float(shape_of(output)[0] if shape_of(output) else 1))
             if factor is not None:
                 value = value * factor
-            tracker = next(trackers, None)
-            if tracker is not None:
-                tracker.update_state(value, sample_weight=float(shape_of(output)[0] if shape_of(output) else 1))
             total = value if total is None else total + value
         return total
 
@@ -99,7 +99,7 @@ def _check_pair(name: str, target: Any, output: Any) -> None:
     if not shape_of(target) or not shape_of(output):
         return
     have, want = shape_of(target)[0], shape_of(output)[0]
-    if have != want and 1 not in (have, want):
+    if not shapes.compatible(have, want) and 1 not in (have, want):
         raise ShapeError(
             f"Targets{' of ' + name if name else ''} and predictions have different batch sizes.",
             expected=f"{want} targets",

@@ -124,7 +124,7 @@ class Compilable:
     @property
     def metrics_names(self) -> list[str]:
         """Names of the metrics, as `evaluate` returns them."""
-        return list(self._results())
+        return ordered_names(self.metrics, self._results())
 
     def reset_metrics(self) -> None:
         """Reset all metrics."""
@@ -224,6 +224,12 @@ class Compilable:
         """Predictions for a batch."""
         x, _, _ = unpack(batch)
         return self(x, training=False)  # type: ignore[operator]
+
+
+def ordered_names(metrics: list[Any], results: dict[str, Any]) -> list[str]:
+    """Names of results in Keras' order: those that are some metric's own name as `metrics` go, then the others sorted."""
+    own = dict.fromkeys(m.name for m in metrics if m.name in results)
+    return [*own, *sorted(name for name in results if name not in own)]
 
 
 def _batch_size(x: Any) -> float:

@@ -83,6 +83,8 @@ def train(
         notify.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
+    if model.optimizer is not None and epochs > model._initial_epoch:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     notify.on_train_end(logs)
 
 
@@ -98,4 +100,4 @@ def evaluate(run: Pass, notify: CallbackList) -> dict[str, Any]:
 def expect_batches(count: int, where: str) -> None:
     """Raise DataError if there was no batch."""
     if count == 0:
-        raise DataError("The data held no batch.", where=where, hint="check that the data set or generator is not empty")
+        raise DataError("The data held no batch.", where=where, hint="check that the data set is not empty")

@@ -18,7 +18,7 @@ from kerasish.layers.layer import Layer
 from kerasish.training import data
 from kerasish.training.callbacks import CallbackList
 from kerasish.training.checks import Checks
-from kerasish.training.compiling import Compilable
+from kerasish.training.compiling import Compilable, ordered_names
 from kerasish.training.logs import LazyLogs
 from kerasish.training.loop import Interrupt, run_batches
 from kerasish.training.passes import Pass, evaluate, expect_batches, train
@@ -209,7 +209,7 @@ class Trainer(Compilable):
             run = Pass(self, "test", source, steps, interrupt)
             notify = _callback_list(callbacks, self, verbose, epochs=1, steps=run.length, history=False)
             found = evaluate(run, notify)
-        return found if return_dict else _as_list(found)
+        return found if return_dict else self._in_order(found)
 
     # -- predict ---------------------------------------------------------------------------------------------------
     def predict(
@@ -256,7 +256,7 @@ class Trainer(Compilable):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step of training on one batch; returns loss and metrics so far."""
+        """One step of training on one batch; returns loss and metrics of this batch, from before the step."""
         self._require_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
@@ -269,15 +269,21 @@ class Trainer(Compilable):
         batch = data.single_batch(x, y, sample_weight, class_weight=class_weight)
         self._prepare(kind, batch)
         Checks(self, None, batch).batch(batch)
+        self.reset_metrics()
         result = self._step(kind)(batch)
         found = self._read_logs(result if self._body(kind)[1] else None)
-        return found if return_dict else _as_list(found)
+        return found if return_dict else self._in_order(found)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
         batch = data.single_batch(x)
         self._prepare("predict", batch)
         return trees.map_structure(to_numpy, self._step("predict")(batch))
+
+    def _in_order(self, logs: dict[str, Any]) -> Any:
+        """Results as `evaluate` returns them: the loss alone, or a list in the order of `metrics_names`."""
+        values = [logs[name] for name in ordered_names(self.metrics, logs)]
+        return values[0] if len(values) == 1 else values
 
     def _read_logs(self, given: Any) -> dict[str, Any]:
         """Results as floats. Waits for the device."""
@@ -314,11 +320,6 @@ class _Outputs:
         parts = self._done + [trees.map_structure(to_numpy, outputs) for outputs in self._pending]
         return parts[0] if len(parts) == 1 else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
 
-
-def _as_list(logs: dict[str, Any]) -> Any:
-    """Results as `evaluate` returns them: the loss alone, or a list of all."""
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
 
 
 def _number(value: Any) -> Any:

@@ -262,7 +262,11 @@ WALKS = {
     "layer_case_moody": [c for c in CASES if c.training or c.random],
     "layer_case_quiet": [c for c in CASES if not c.training and not c.random],
     "layer_case_differentiable": [
-        c for c in CASES if not c.random and c.name not in ("SpectralNormalization", "Masking")
+        c
+        for c in CASES
+        if not c.random
+        and c.name not in ("SpectralNormalization", "Masking")
+        and not any(callable(v) for v in c.kwargs.values())  # layers inside compute in a dtype of their own
     ],
     "layer_case_sampled": [c for c in FIRST_OF_THEIR_NAME if c.name in SAMPLED],
 }

@@ -49,7 +49,7 @@ def make_source(
         raise DataError("There is no data.", where=where, received="x=None", hint="pass arrays as x and y")
     if _is_array_tree(x):
         source: Any = _from_arrays(x, y, sample_weight, batch_size, shuffle, class_weight, where)
-        return CyclingSource(source) if steps is not None and steps > source.num_batches else source
+        return source if steps is None else CyclingSource(source, steps)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ArgumentError(
@@ -58,7 +58,7 @@ def make_source(
                 hint="let it yield (x, y) or (x, y, sample_weight)",
             )
     source = _from_iterable(x, batch_size, shuffle, class_weight, where)
-    return CyclingSource(source) if steps is not None and source.finite else source
+    return CyclingSource(source, steps) if steps is not None and source.finite else source
 
 
 def reopened(given: Any, batch_size: int | None, steps: int | None) -> Any:

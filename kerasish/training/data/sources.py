@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,19 @@ class ArraySource:
 
 
 class CyclingSource:
-    """A finite source that begins again when it runs out, for `steps_per_epoch` beyond an epoch's end."""
+    """A finite source read round after round, where an epoch is `steps` batches and not a round.
+
+    Args:
+        source: Gives the batches of a round.
+        steps: Batches an epoch: where a training begins that starts at a later epoch.
+    """
 
     finite = False
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, steps: int) -> None:
         self._source = source
-        self._round = 0
+        self._steps = steps
+        self._round: int | None = None
         self._batches: Iterator[Batch] = iter(())
         self.num_batches: int | None = None
 
@@ -84,6 +91,13 @@ class CyclingSource:
 
     def iter_epoch(self, epoch: int) -> Iterator[Batch]:
         """Batches without end."""
+        if self._round is None:
+            self._round = 0
+            length = self._source.num_batches
+            if epoch and length and isinstance(self._source, ArraySource):
+                self._round, passed = divmod(epoch * self._steps, length)
+                self._batches = islice(self._source.iter_epoch(self._round), passed, None)
+                self._round += 1
         while True:
             batch = next(self._batches, None)
             if batch is None:
@@ -195,4 +209,7 @@ def batches_of_samples(dataset: Any, batch_size: int, order: Iterable[int]) -> I
 
 
 def _stack(samples: list[Any]) -> Any:
-    return trees.map_structure(lambda *leaves: np.stack([np.asarray(to_host_tree(v, "sample")) for v in leaves]), *samples)
+    def stacked(*leaves: Any) -> np.ndarray:
+        return np.stack([np.asarray(to_host_tree(leaf, "sample")) for leaf in leaves])
+
+    return trees.map_structure(stacked, *samples)
