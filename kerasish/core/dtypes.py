@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasish.core.config import floatx
 from kerasish.core.errors import DTypeError, UnknownNameError
 
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
@@ -102,10 +103,8 @@ def canonical(dtype: Any) -> str:
         UnknownNameError: There is no such dtype.
     """
     if dtype.__class__ is str and dtype in _BITS:
-        return dtype  # type: ignore[no-any-return]
+        return dtype
     if dtype is float:
-        from kerasish.core.config import floatx
-
         return floatx()
     try:
         return _lookup(dtype)
@@ -119,7 +118,7 @@ def to_numpy(dtype: str) -> np.dtype[Any]:
     if dtype == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        return np.dtype(ml_dtypes.bfloat16)  # type: ignore[no-any-return]
     return np.dtype("str" if dtype == "string" else dtype)
 
 
@@ -153,8 +152,6 @@ def promote(*names: str) -> str:
         >>> promote("int64", "float16"), promote("int8", "uint8"), promote("float32", "int")
         ('float16', 'int16', 'float32')
     """
-    from kerasish.core.config import floatx
-
     try:
         return _promote(names, floatx())
     except KeyError as error:

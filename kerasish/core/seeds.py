@@ -24,7 +24,7 @@ class Draw(NamedTuple):
     """One use of randomness: a uint32 key of shape (2,) and the number of the draw under that key."""
 
     key: Any
-    index: int
+    number: int
 
 
 class SeedGenerator:
@@ -36,7 +36,7 @@ class SeedGenerator:
 
     Example:
         >>> g = SeedGenerator(1337)
-        >>> g.next_draw().index
+        >>> g.next_draw().number
         0
     """
 

@@ -50,7 +50,7 @@ def flatten(structure: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     """All leaves, each with the keys and indices that lead to it."""
     if isinstance(structure, (list, tuple)):
-        names: list[Any] = list(structure._fields) if _is_namedtuple(structure) else list(range(len(structure)))
+        names: list[Any] = list(getattr(structure, "_fields", ())) if _is_namedtuple(structure) else list(range(len(structure)))
         items = list(zip(names, structure, strict=True))
     elif isinstance(structure, dict):
         items = [(key, structure[key]) for key in _keys(structure)]

@@ -255,7 +255,7 @@ class Variable(TensorOperators):
             self.engine = engine
 
     def __len__(self) -> int:
-        return self._shape[0]
+        return int(self._shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(self._shape[0]))

@@ -115,7 +115,7 @@ def normal(
     """
     dtype = float_dtype(dtype, "normal")
     at = drawn(seed)
-    x = standard_normal(at.key, shape=size_tuple(shape), draw=at.index, dtype=wide_dtype(dtype))
+    x = standard_normal(at.key, shape=size_tuple(shape), draw=at.number, dtype=wide_dtype(dtype))
     return narrow(affine(x, mean, stddev), dtype)
 
 
@@ -211,7 +211,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     batch, classes = shape
     at = drawn(seed, (logits,))
     words = p.cast(
-        p.random_bits(at.key, shape=(batch, int(num_samples), classes), draw=at.index), dtype="float32"
+        p.random_bits(at.key, shape=(batch, int(num_samples), classes), draw=at.number), dtype="float32"
     )
     # All 32 bits: −ln(1 − v) is as fine near 0, where the winners are, as a float can be.
     chance = p.minimum(p.multiply(p.add(words, 0.5), 2.0**-32), 1.0 - 2.0**-24)
@@ -276,9 +276,9 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
             )
     if rate == 1.0:
         return p.where(
-            p.less(p.random_uniform(at.key, shape=sizes, draw=at.index), 1.0), p.multiply(x, 0.0), 0.0
+            p.less(p.random_uniform(at.key, shape=sizes, draw=at.number), 1.0), p.multiply(x, 0.0), 0.0
         )
-    return _dropout(x, at.key, rate=float(rate), noise_shape=sizes, draw=at.index)
+    return _dropout(x, at.key, rate=float(rate), noise_shape=sizes, draw=at.number)
 
 
 @op
@@ -300,7 +300,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     shape = shape_of(x)
     axis = shapes.axis_index(axis, len(shape))
     at = drawn(seed, (x,))
-    words = p.bitcast(p.random_bits(at.key, shape=(shape[axis],), draw=at.index), dtype="int32")
+    words = p.bitcast(p.random_bits(at.key, shape=(shape[axis],), draw=at.number), dtype="int32")
     return p.take(x, p.argsort(words, axis=0), axis=axis)
 
 
@@ -376,14 +376,14 @@ def binomial(
     at = drawn(seed)
     trials, chance = (narrow(tensors(at.key, v)[1], "float32") for v in (counts, probabilities))
     most = p.max(trials, axis=tuple(range(len(shape_of(trials)))), keepdims=False)
-    zero = p.multiply(p.random_uniform(at.key, shape=sizes, draw=at.index), 0.0)
+    zero = p.multiply(p.random_uniform(at.key, shape=sizes, draw=at.number), 0.0)
 
     def unfinished(number: Tensor, total: Tensor) -> Tensor:
         return p.less(number, most)
 
     def trial(number: Tensor, total: Tensor) -> list[Tensor]:
         key = p.bitwise_xor(at.key, p.bitcast(number, dtype="uint32"))  # the trial's own stream
-        success = p.less(p.random_uniform(key, shape=sizes, draw=at.index), chance)
+        success = p.less(p.random_uniform(key, shape=sizes, draw=at.number), chance)
         success = p.logical_and(success, p.less(number, trials))
         return [p.add(number, 1.0), p.add(total, p.cast(success, dtype="float32"))]
 

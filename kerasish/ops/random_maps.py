@@ -100,13 +100,13 @@ def centred_floats(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Uniform in (−1, 1), symmetric, neither end possible: odd multiples of 2⁻²⁴ (float64: of 2⁻⁵³)."""
     if dtype == "float64":
         return p.add(p.subtract(p.multiply(_uniform64(at, shape), 2.0), 1.0), 2.0**-53)
-    unit = p.random_uniform(at.key, shape=shape, draw=at.index)
+    unit = p.random_uniform(at.key, shape=shape, draw=at.number)
     return p.add(p.subtract(p.multiply(unit, 2.0), 1.0), 2.0**-24)
 
 
 def _uniform64(at: Draw, shape: tuple[int, ...]) -> Tensor:
     """float64 in [0, 1): 53 bits of two words."""
-    words = p.random_bits(at.key, shape=(2, *shape), draw=at.index)
+    words = p.random_bits(at.key, shape=(2, *shape), draw=at.number)
     high, low = (p.cast(row_of(words, i), dtype="float64") for i in range(2))
     high, low = p.floor(p.multiply(high, 2.0**-5)), p.floor(p.multiply(low, 2.0**-6))
     return p.multiply(p.add(p.multiply(high, 2.0**26), low), 2.0**-53)
@@ -116,7 +116,7 @@ def unit_floats(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Uniform in [0, 1), exact in `dtype`."""
     if dtype == "float64":
         return _uniform64(at, shape)
-    unit = p.random_uniform(at.key, shape=shape, draw=at.index)
+    unit = p.random_uniform(at.key, shape=shape, draw=at.number)
     if dtype == "float32":
         return unit
     steps = 2.0**11 if dtype == "float16" else 2.0**8
@@ -191,13 +191,13 @@ def wide_dtype(dtype: str) -> str:
 def scaled_words(at: Draw, shape: tuple[int, ...], span: int) -> Tensor:
     """uint32 numbers in [0, span), 1 <= span <= 2³²."""
     if span == 2**32:
-        return p.random_bits(at.key, shape=shape, draw=at.index)
+        return p.random_bits(at.key, shape=shape, draw=at.number)
     if span <= 2**16:
-        word = p.random_bits(at.key, shape=shape, draw=at.index)
+        word = p.random_bits(at.key, shape=shape, draw=at.number)
         high, low = p.right_shift(word, 16), p.bitwise_and(word, 0xFFFF)
         carry = p.right_shift(p.multiply(low, span), 16)
         return p.right_shift(p.add(p.multiply(high, span), carry), 16)
-    words = p.random_bits(at.key, shape=(2, *shape), draw=at.index)
+    words = p.random_bits(at.key, shape=(2, *shape), draw=at.number)
     top_high, top_low = _product(row_of(words, 0), span)
     below, _ = _product(row_of(words, 1), span)
     carry = p.less(p.add(top_low, below), below)
