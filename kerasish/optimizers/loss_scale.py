@@ -74,8 +74,10 @@ class LossScaleOptimizer(Optimizer):
             return
         super().build(variables)
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
-        self.dynamic_scale = self.add_variable((), dtype="float32", name="dynamic_scale")
-        self.dynamic_scale.assign(float(self.initial_scale))
+        scale = float(self.initial_scale)  # as initializer: `assign` does nothing while shapes are inferred
+        self.dynamic_scale = self.add_variable(
+            (), initializer=lambda shape, dtype: p.full(shape, scale, dtype=dtype), dtype="float32", name="dynamic_scale"
+        )
         self.inner_optimizer.build(variables)
 
     @property
@@ -101,7 +103,8 @@ class LossScaleOptimizer(Optimizer):
         variables = self._known(grads, trainable_variables)
         with use_backend(self._iterations.engine):
             grads, variables = usable(grads, variables, self.name)
-            self._apply(grads, variables)
+            if variables:
+                self._apply(grads, variables)
 
     def _apply(self, grads: Tensors, variables: list[Variable]) -> None:
         counter, scale = self.step_counter.value, self.dynamic_scale.value  # type: ignore[union-attr]

@@ -375,7 +375,7 @@ class Optimizer:
             variables = self._trainable_variables
         else:
             variables = list(trainable_variables)
-            if not self.built:
+            if not self.built and variables:  # none: a step whose layers have not been built yet
                 self.build(variables)
             for variable in variables:
                 self._get_variable_index(variable)

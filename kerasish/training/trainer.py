@@ -98,7 +98,7 @@ class Trainer(Compilable):
                 infer(self.predict_step, specs)
             else:
                 self._infer_call(specs)
-                infer(self.train_step if kind == "train" else self.test_step, specs)
+                self._infer_step(kind, specs)
                 if kind == "train" and self.optimizer is not None and not self.optimizer.built:
                     self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
         self._after_build()
@@ -109,6 +109,13 @@ class Trainer(Compilable):
         own_step = type(self).train_step is not Compilable.train_step  # its batches need not be what `call` takes
         if getattr(type(self), "call", None) is not Layer.call and not own_step:
             infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
+
+    def _infer_step(self, kind: str, specs: Any) -> None:
+        step = self.train_step if kind == "train" else self.test_step
+        count = len(self.weights)  # type: ignore[attr-defined]
+        infer(step, specs)
+        if len(self.weights) != count:  # type: ignore[attr-defined]
+            infer(step, specs)  # it looked for variables before its layers had made them
 
     def _after_build(self) -> None:
         """Hook: weights may have been made."""
