@@ -134,7 +134,9 @@ class JaxEngine(Engine):
     ) -> Callable[..., Any]:
         if (options or {}).get("jit", "auto") is False:
             return fn
-        return _Compiled(fn, donate)
+        # On a CPU giving buffers away buys little and can cost much: with the state donated, XLA runs the loop of an
+        # LSTM's step twice as slowly (37 ms instead of 19 at batch 32, 80 steps, 128 units).
+        return _Compiled(fn, () if jax.default_backend() == "cpu" else donate)
 
     def vectorize(self, fn: Any, inputs: list[Array]) -> list[Array]:
         return list(run(any_wide(inputs), jax.vmap(lambda *xs: list(fn(*xs))), *inputs))

@@ -19,10 +19,6 @@ def _relu(x: Array) -> Array:
     return jax.nn.relu(x)  # its gradient at 0 is 0; that of maximum(x, 0) would be shared
 
 
-def _relu6(x: Array) -> Array:
-    return jnp.minimum(jax.nn.relu(x), 6)
-
-
 def _classes(x: Array, *, num_classes: int, axis: int, dtype: str) -> Array:
     return jax.nn.one_hot(x, num_classes, dtype=dtypes.to_numpy(dtype), axis=axis)
 
@@ -49,7 +45,6 @@ def _sparse_softmax_cross_entropy(labels: Array, logits: Array) -> Array:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "relu": first(_relu),
-    "relu6": first(_relu6),
     "silu": first(jax.nn.silu),
     "gelu": first(lambda x, *, approximate: jax.nn.gelu(x, approximate), "approximate"),
     "softmax": first(lambda x, *, axis: jax.nn.softmax(x, axis), "axis"),

@@ -208,7 +208,15 @@ def _fitted(g: Tensor, x: Tensor) -> Tensor:
     return tf.reshape(tf.reduce_sum(g, axes) if axes else g, x.shape)
 
 
+def _negative(x: Tensor, /) -> Tensor:
+    if x.dtype.is_unsigned:  # raw.Neg does not know them
+        return raw.Sub(x=tf.zeros((), x.dtype), y=x)
+    return raw.Neg(x=x)
+
+
 def _sign(x: Tensor, /) -> Tensor:
+    if x.dtype.is_unsigned:
+        return tf.cast(raw.NotEqual(x=x, y=tf.zeros((), x.dtype)), x.dtype)
     wide = NARROW.get(x.dtype)
     if wide is not None:
         return tf.cast(raw.Sign(x=tf.cast(x, wide)), x.dtype)
@@ -435,7 +443,7 @@ UNARY = {
     "arccosh": raw.Acosh, "arctanh": raw.Atanh, "sigmoid": raw.Sigmoid, "floor": raw.Floor,
     "ceil": raw.Ceil, "trunc": lambda x: tf.where(x < 0, raw.Ceil(x=x), raw.Floor(x=x)), "round": raw.Round,
     "isfinite": raw.IsFinite, "isnan": raw.IsNan, "isinf": raw.IsInf, "logical_not": raw.LogicalNot,
-    "bitwise_not": raw.Invert, "negative": raw.Neg, "abs": raw.Abs,
+    "bitwise_not": raw.Invert,
 }  # fmt: skip
 BINARY = {
     "add": raw.AddV2, "subtract": raw.Sub, "multiply": raw.Mul, "divide": raw.RealDiv,
@@ -454,6 +462,8 @@ PRIMITIVES: dict[str, Function] = {
     **CONTROL,
     **LINALG,
     **RANDOMNESS,
+    "negative": _negative,
+    "abs": lambda x, /: x if x.dtype.is_unsigned else raw.Abs(x=x),
     "sign": _sign,
     "erf": _erf,
     "cast": _cast,

@@ -68,7 +68,10 @@ class EngineInfo:
 
 
 class Engine:
-    """Base class of engines. Methods that raise NotImplementedError must be provided."""
+    """Base class of engines. Methods that raise NotImplementedError must be provided.
+
+    Tensors may be of any class with the attributes `shape` (sizes) and `dtype` (a hashable object).
+    """
 
     name: str = ""
     #: The engine with the highest priority among the arguments of an operation runs it (traced beats concrete).

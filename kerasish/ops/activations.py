@@ -1,6 +1,6 @@
 """Activation functions. Each is one definition; NaN goes in and comes out of all of them.
 
-Gradients at a kink (relu at 0, elu at 0 ...) are those of the left side.
+Gradients at a kink (relu at 0, elu at 0 ...) are those of the left side; relu6's is 0 at both.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ def relu(x: Any) -> Tensor:
 
 @overridable
 def _relu6(x: Tensor, /) -> Tensor:
-    """min(max(x, 0), 6); override name "relu6"."""
-    return p.minimum(_relu(x), 6.0)
+    """min(max(x, 0), 6); override name "relu6". The gradient at 0 and at 6 is 0."""
+    return p.where(p.greater_equal(x, 6.0), 6.0, _relu(x))
 
 
 @_overridden(_relu6)

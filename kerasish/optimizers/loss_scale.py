@@ -76,7 +76,10 @@ class LossScaleOptimizer(Optimizer):
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
         scale = float(self.initial_scale)  # as initializer: `assign` does nothing while shapes are inferred
         self.dynamic_scale = self.add_variable(
-            (), initializer=lambda shape, dtype: p.full(shape, scale, dtype=dtype), dtype="float32", name="dynamic_scale"
+            (),
+            initializer=lambda shape, dtype: p.full(shape=shape, value=scale, dtype=dtype),
+            dtype="float32",
+            name="dynamic_scale",
         )
         self.inner_optimizer.build(variables)
 

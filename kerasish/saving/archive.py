@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -69,11 +71,37 @@ def reading(path: Path) -> Iterator[None]:
         raise SavingError("There is no such file.", received=str(path), hint="check the path") from None
     except IsADirectoryError:
         raise SavingError("This is a folder, not a file.", received=str(path)) from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError, RuntimeError, MemoryError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, LookupError, ValueError, TypeError,
+        AttributeError, NotImplementedError, RuntimeError, MemoryError, OverflowError,
+    ) as error:  # fmt: skip
         raise SavingError(
             f"The file cannot be read: it is truncated, corrupt or of another format ({type(error).__name__}).",
             received=str(path),
             hint="save it again; .keras files are made by model.save, .weights.h5 by model.save_weights",
+        ) from error
+
+
+@contextmanager
+def rebuilding(where: str) -> Iterator[None]:
+    """Turn whatever goes wrong while objects are made from a config into one clear error."""
+    try:
+        yield
+    except SavingError:
+        raise
+    except KerasishError as error:
+        raise SavingError(
+            f"The config does not make a model: {error.problem}",
+            where=error.where or where,
+            expected=error.expected,
+            received=error.received,
+            hint=error.hint,
+        ) from error
+    except Exception as error:  # constructors meet values of any type here: any error is one of the config
+        raise SavingError(
+            f"The config does not make a model ({type(error).__name__}: {str(error)[:150]}).",
+            where=where,
+            hint="the file may be damaged, or a class's get_config not fit its __init__",
         ) from error
 
 

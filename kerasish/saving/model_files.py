@@ -11,7 +11,7 @@ import h5py
 
 from kerasish.core.errors import ArgumentError, NotBuiltError, SavingError
 from kerasish.core.objects import CustomObjectScope, deserialize_keras_object, serialize_keras_object
-from kerasish.saving.archive import read_archive, reading, replacing, write_archive
+from kerasish.saving.archive import read_archive, reading, rebuilding, replacing, write_archive
 from kerasish.saving.weights_file import read_weights, write_weights
 
 #: The version of Keras whose format is written.
@@ -76,10 +76,13 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         raise SavingError("Whole-model .h5 files are not supported.", received=str(path), hint="save as .keras")
     _, config, weights = read_archive(path)
     compile_config = config.pop("compile_config", None)
-    model = deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=safe_mode)
-    if compile and compile_config:
-        with CustomObjectScope(custom_objects or {}):
-            model.compile_from_config(compile_config)
+    with rebuilding(str(path)):
+        model = deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=safe_mode)
+        if not hasattr(model, "compile_from_config"):
+            raise SavingError("The config describes something other than a model.", received=type(model).__name__)
+        if compile and compile_config:
+            with CustomObjectScope(custom_objects or {}):
+                model.compile_from_config(compile_config)
     with reading(path), h5py.File(weights, "r") as file:
         read_weights(model, file)
     return model
@@ -144,4 +147,5 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
             "This JSON does not describe a model.", where="model_from_json", received=type(config).__name__
         )
     config.pop("compile_config", None)
-    return deserialize_keras_object(config, custom_objects=custom_objects)
+    with rebuilding("model_from_json"):
+        return deserialize_keras_object(config, custom_objects=custom_objects)

@@ -88,6 +88,14 @@ def devices_are_named(engine: Engine) -> None:
     engine.synchronize()
 
 
+@behaviour
+def tensors_have_a_shape_and_a_dtype(engine: Engine) -> None:
+    """Attributes that fast paths look at before they ask the engine."""
+    (x,) = floats(engine, [1.0, 2.0])
+    assert tuple(x.shape) == (2,)
+    assert hash(x.dtype) == hash(floats(engine, [3.0])[0].dtype)
+
+
 # -- gradients ---------------------------------------------------------------------------------------------------------
 @behaviour
 def vjp_gives_outputs_aux_and_gradients(engine: Engine) -> None:

@@ -77,7 +77,8 @@ for name in ("exp", "sign", "round", "sigmoid"):
     row(name, np.zeros((0, 2), np.float32))
 for name, dtype in itertools.product(("negative", "abs", "sign", "square"), ("int32", "int8", "int64")):
     row(name, array([-128, -3, 0, 5, 127], dtype))
-row("square", array([16, 255], "uint8"))
+for name, dtype in itertools.product(("negative", "abs", "sign", "square"), ("uint8", "uint16", "uint32", "uint64")):
+    row(name, array([0, 1, 16, 255], dtype))
 row("bitwise_not", array([0, 1, -7], "int32"))
 row("bitwise_not", array([0, 1, 2**32 - 1], "uint32"))
 row("logical_not", array([True, False]))

@@ -37,6 +37,7 @@ def fixed(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
 
 SIGNED = array([[-30.0, -1.5, -0.25, 0.0], [0.5, 2.0, 5.0, 30.0]])
 SPECIAL = array([np.nan, np.inf, -np.inf, 0.0])
+KINKS = array([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0])
 X, WIDE = fixed(3, 4), array(np.linspace(-30, 30, 24).reshape(4, 6), "float64")
 SCALE, OFFSET = fixed(4, seed=2), fixed(4, seed=3)
 IMAGE = fixed(2, 3, 3, 4, seed=4)
@@ -77,11 +78,13 @@ def _elementwise() -> Iterator[Override]:
             yield Override(name, (array(SIGNED, dtype),), keywords)
             yield Override(name, (array(SPECIAL, dtype),), keywords, gradient=False)
         yield Override(name, (WIDE,), keywords)
+        yield Override(name, (KINKS,), keywords)
     yield Override("relu", (array([-2, 0, 3], "int32"),))
     for name in ("log2", "log10", "i0"):
         yield Override(name, (np.abs(X) + 0.1,))
     yield Override("erfinv", (array([-0.9, -0.3, 0.0, 0.5, 0.99], "float64"),))
     yield Override("erfinv", (array([-1.0, 1.0, 2.0, np.nan], "float64"),), gradient=False)
+    yield Override("clip", (KINKS, -1.0, 1.0))
     for bounds in ((-1.0, 2.0), (2.0, -1.0), (X[:1], 2.0)):
         yield Override("clip", (X, bounds[0] if isinstance(bounds[0], float) else bounds[0] * 0.5, bounds[1]))
     yield Override("isclose", (X, X + 1e-6), {"rtol": 1e-5, "atol": 1e-8, "equal_nan": False})

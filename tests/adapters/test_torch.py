@@ -1,6 +1,4 @@
-"""The torch engine against the contract (`table.py`, `behaviours.py`), and what only torch makes necessary to test."""
-
-import importlib
+"""What only torch makes necessary to test; the contract itself is tested by `tests/conformance`."""
 
 import numpy as np
 import pytest
@@ -8,35 +6,12 @@ import pytest
 from kerasish.core import dtypes, threefry, trees
 from kerasish.core import primitives as p
 from kerasish.core.dispatch import COMPOSITES
-from kerasish.core.primitive import RULES
-from tests.adapters import behaviours, table
-from tests.adapters.table import Row, array, check_row, parts, same, tensor
+from kerasish.testing.cases import Row, array
+from kerasish.testing.checks import check_row, parts, same, tensor
+from kerasish.testing.override_cases import OVERRIDES, updates
+from kerasish_native.reference import KERNELS
 
 pytestmark = pytest.mark.parametrize("engine", ["torch"], indirect=True)
-
-
-@pytest.mark.parametrize("case", table.ROWS, ids=str)
-def test_primitive_equals_its_definition(engine, case):
-    check_row(engine, case)
-
-
-@pytest.mark.parametrize("case", table.ROWS[::5], ids=str)
-def test_primitive_is_the_same_compiled(engine, case):
-    table.check_compiled(engine, case)
-
-
-@pytest.mark.parametrize("case", table.GRADIENTS, ids=str)
-def test_gradient(engine, case):
-    table.check_gradient(engine, case)
-
-
-@pytest.mark.parametrize("check", behaviours.ALL, ids=lambda check: check.__name__)
-def test_behaviour(engine, check):
-    check(engine)
-
-
-def test_every_primitive_is_there(engine):
-    assert set(engine.primitives) == set(RULES)
 
 
 def random(*shape, dtype="float32", seed=0):
@@ -172,7 +147,7 @@ def test_conv_transpose_fills_in_what_strides_skipped(engine, stride, pads):
     for size in range(6, 12):
         keywords = {"strides": (stride,), "pads": (pads,), "dilation": (1,), "groups": 1}
         kernel = random(3, 2, 3, dtype="float64")
-        y = table.KERNELS["conv"](random(1, size, 2, dtype="float64"), kernel, **keywords)
+        y = KERNELS["conv"](random(1, size, 2, dtype="float64"), kernel, **keywords)
         check_row(engine, Row("conv_transpose", (y, kernel), {**keywords, "spatial": (size,)}))
 
 
@@ -218,7 +193,7 @@ def test_torch_computes_the_portable_bits_where_the_key_is_traced(engine, shape,
         )
         same(
             engine.to_numpy(found),
-            np.stack([table.KERNELS[name](key, shape=shape, draw=draw) for key in keys]),
+            np.stack([KERNELS[name](key, shape=shape, draw=draw) for key in keys]),
         )
 
 
@@ -360,137 +335,6 @@ def test_what_cannot_be_compiled_runs_all_the_same(engine, x):
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------------
-MODULES = """
-    ops.activations ops.arithmetic ops.attention ops.comparison ops.indexing ops.linalg ops.losses ops.math
-    ops.normalization ops.recurrent ops.reductions ops.shaping ops.signals optimizers.rules layers.core.dense
-"""
-for _module in MODULES.split():
-    importlib.import_module(f"kerasish.{_module}")
-
-
-def weights(gates, bias, twice=False):
-    kernel, recurrent = (random(n, 5 * gates, dtype="float64", seed=n) / 4 for n in (3, 5))
-    return kernel, recurrent, random(*(2,) * twice, 5 * gates, dtype="float64", seed=9) / 4 if bias else None
-
-
-SIMPLE = "relu relu6 selu softplus log_sigmoid silu hard_sigmoid hard_silu exp2 erfc"
-X, WIDE = random(3, 4), np.linspace(-30, 30, 24).reshape(4, 6)
-SCALE, OFFSET = random(4, seed=2), random(4, seed=3)
-IMAGE = random(2, 3, 3, 4, seed=4)
-Q, K, V = (random(2, 5, 3, 4, dtype="float64", seed=i) for i in range(5, 8))
-MASK = np.random.default_rng(0).random((2, 1, 5, 5)) > 0.4
-MASK[0, 0, 2] = False
-LABELS = array([3, 0, 1], "int32")
-SEQUENCE, STATE = random(2, 4, 3, dtype="float64"), random(2, 5, dtype="float64", seed=1) / 4
-GATES = {"activation": "tanh", "recurrent_activation": "sigmoid"}
-ATTENTION = {"scale": 0.5, "causal": False, "soft_cap": None}
-OVERRIDES = [
-    *(
-        Row(name, (x,), {})
-        for name in SIMPLE.split()
-        for x in (X + 0.013, WIDE, array(X, "bfloat16"))
-    ),
-    *(Row(name, (np.abs(X) + 0.1,), {}) for name in ("log2", "log10", "i0")),
-    Row("leaky_relu", (WIDE,), {"negative_slope": 0.2}),
-    *(Row(name, (WIDE,), {"alpha": 1.5}) for name in ("elu", "celu")),
-    *(Row("gelu", (WIDE,), {"approximate": flag}) for flag in (True, False)),
-    *(Row(name, (X * 20,), {"axis": axis}) for name in ("softmax", "log_softmax") for axis in ((1,), (0,), (0, 1))),
-    Row("clip", (X, -1.0, 2.0), {}),
-    Row("clip", (X, 2.0, -1.0), {}),
-    Row("clip", (X, X[:1], 2.0), {}),
-    Row("wrap_indices", (array([-9, -3, -1, 0, 2, 9], "int32"),), {"size": 3}),
-    *(
-        Row(name, (x,), {"axis": axis, "keepdims": keepdims})
-        for name in ("mean", "logsumexp")
-        for x in (X * 20, array(X, "float64"))
-        for axis, keepdims in (((0, 1), False), ((1,), True), ((), False))
-    ),
-    *(Row(name, (np.stack([table.SPD[0], -table.SPD[1]]),), {}) for name in ("det", "slogdet", "inv")),
-    *(Row("dense", (x, SCALE[:, None] * OFFSET, bias), {}) for x in (X, IMAGE) for bias in (None, OFFSET)),
-    *(Row("fft", (X, X[::-1].copy()), {"inverse": flag}) for flag in (True, False)),
-    Row("isclose", (X, X + 1e-6), {"rtol": 1e-5, "atol": 1e-8, "equal_nan": False}),
-    Row("stack", ([X, X * 2],), {"axis": 1}),
-    Row("split", (X,), {"sections": 2, "axis": 1}),
-    Row("sigmoid_cross_entropy", (np.abs(X), X * 9), {}),
-    Row("softmax_cross_entropy", (np.abs(X), X * 9), {}),
-    Row("sparse_softmax_cross_entropy", (LABELS, X * 9), {}),
-    Row("sparse_softmax_cross_entropy", (array(1, "int32"), X[0]), {}),
-    *(
-        Row("layer_norm", (x, scale, offset), {"axis": axis, "epsilon": 1e-3})
-        for x, scale, offset, axis in (
-            (IMAGE, SCALE, OFFSET, (3,)), (IMAGE, None, OFFSET, (3,)), (IMAGE, SCALE, None, (3,)),
-            (IMAGE, None, None, (2, 3)), (IMAGE, None, None, (1,)),
-        )
-    ),
-    *(
-        Row("batch_norm_train", (x, scale, offset), {"axis": axis, "epsilon": 1e-3})
-        for x, scale, offset, axis in (
-            (IMAGE, SCALE, OFFSET, 3), (X, None, OFFSET, 1), (X, SCALE, None, 1), (X, None, None, 1),
-            (X[:1], SCALE, OFFSET, 1), (IMAGE[..., :3], None, None, 1),
-        )
-    ),
-    Row("batch_norm", (IMAGE, OFFSET, SCALE**2, SCALE, OFFSET), {"axis": 3, "epsilon": 1e-3}),
-    Row("batch_norm", (X, OFFSET, SCALE**2, None, None), {"axis": 1, "epsilon": 1e-3}),
-    *(
-        Row("attention", (Q, K, V, bias, mask), {**ATTENTION, **keywords})
-        for bias, mask, keywords in (
-            (None, None, {}), (None, None, {"causal": True}), (None, MASK, {}), (None, MASK, {"causal": True}),
-            (random(1, 3, 5, 5, dtype="float64"), None, {"causal": True}),
-            (random(1, 1, 5, 5, dtype="float64"), MASK, {}),
-            (None, None, {"soft_cap": 3.0}),
-        )
-    ),
-    Row("attention", (Q[:, :3], K, V, None, None), {**ATTENTION, "causal": True}),
-    *(
-        Row("simple_rnn", (SEQUENCE, STATE, *weights(1, bias)), {"activation": name, "go_backwards": bias})
-        for name, bias in (("tanh", True), ("relu", False), ("sigmoid", False))
-    ),
-    *(
-        Row("lstm", (SEQUENCE, STATE, STATE * 2, *weights(4, bias)), {**GATES, "go_backwards": bias, "mask": mask})
-        for bias, mask in ((True, None), (False, None))
-    ),
-    *(
-        Row("gru", (SEQUENCE, STATE, *weights(3, bias, after)), {**GATES, "reset_after": after, "go_backwards": bias})
-        for bias, after in ((True, True), (False, True), (True, False))
-    ),
-]  # fmt: skip
-
-
-def differentiated(engine, function, case):
-    """Outputs, and gradients of a weighted sum of them by all float arguments."""
-    args = [tensor(engine, a) for a in case.args]
-    flat = [t for t in trees.flatten(args) if engine.is_tensor(t)]
-    inputs = [t for t in flat if engine.dtype_of(t).endswith(("float32", "float64", "float16"))]
-
-    def run(*values):
-        given = {id(t): v for t, v in zip(inputs, values, strict=True)}
-        swap = [[given[id(t)] for t in a] if isinstance(a, list) else given.get(id(a), a) for a in args]
-        return trees.flatten(function(*swap, **case.keywords)), None
-
-    outputs, _, pullback = engine.vjp(run, inputs)
-    weights = [array(np.cos(np.arange(y.numel())).reshape(y.shape), engine.dtype_of(y)) for y in outputs]
-    return outputs, pullback([tensor(engine, w) for w in weights])
-
-
-@pytest.mark.parametrize("case", OVERRIDES, ids=str)
-def test_override_equals_the_composite(engine, case):
-    composite, override = COMPOSITES[case.name], engine.overrides[case.name]
-
-    def chosen(*args, **keywords):
-        result = override(*args, **keywords)
-        return composite(*args, **keywords) if result is NotImplemented else result
-
-    found, wanted = (differentiated(engine, function, case) for function in (chosen, composite))
-    for one, other in zip(found, wanted, strict=True):
-        for a, b in zip(one, other, strict=True):
-            assert (a is None) == (b is None)
-            if b is not None:
-                same(engine.to_numpy(a), engine.to_numpy(b), case.name)
-
-
-UPDATES = {"sgd_update", "adam_update"}
-
-
 def test_erfinv_and_its_slope(engine):
     x = np.array([-1.0, -0.9, -0.3, 0.0, 0.5, 1.0, 2.0])
     (y,), _, pullback = engine.vjp(lambda a: ([engine.overrides["erfinv"](a)], None), [tensor(engine, x)])
@@ -498,17 +342,6 @@ def test_erfinv_and_its_slope(engine):
     same(engine.to_numpy(p.erf(y[1:5])), x[1:5])
     (g,) = pullback([tensor(engine, np.ones(7))])
     same(engine.to_numpy(g)[1:5], np.exp(engine.to_numpy(y)[1:5] ** 2) * np.sqrt(np.pi) / 2)
-
-
-def test_every_override_is_tested_and_is_no_empty_promise(engine):
-    assert set(engine.overrides) <= set(COMPOSITES)
-    used = {
-        case.name
-        for case in OVERRIDES
-        if engine.overrides[case.name](*(tensor(engine, a) for a in case.args), **case.keywords)
-        is not NotImplemented
-    }
-    assert used | UPDATES | {"erfinv"} == set(engine.overrides)
 
 
 @pytest.mark.parametrize("name", ["batch_norm_train", "attention", "layer_norm", "softmax", "gelu", "lstm"])
@@ -532,19 +365,6 @@ def test_overrides_are_twice_differentiable(engine, name):
         np.testing.assert_allclose(a, b, 1e-7, 1e-9)
     if name != "batch_norm_train":
         engine.jvp(lambda *xs: trees.flatten(chosen(*xs, *nothing, **case.keywords)), inputs, inputs)
-
-
-def updates(dtype):
-    first = [random(3, 4, dtype=dtype, seed=i) for i in range(2)]
-    lists = [first, [random(3, 4, dtype=dtype, seed=9), random(4, 3, dtype=dtype, seed=8).T]]
-    slots = [[np.abs(random(3, 4, dtype=dtype, seed=i)) for i in seeds] for seeds in ((5, 6), (7, 8))]
-    lr, step = array(0.1), array(3, "int32")
-    for decay in (0.0, 0.01):
-        for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
-            keywords = {"momentum": momentum, "nesterov": nesterov, "weight_decay": decay}
-            yield Row("sgd_update", (*lists, slots[0] if momentum else [], lr), keywords)
-        keywords = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-2, "weight_decay": decay}
-        yield Row("adam_update", (*lists, *slots, lr, step), keywords)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])

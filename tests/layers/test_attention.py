@@ -37,16 +37,22 @@ V_MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]], bool)
 FULL = RNG.random((2, 4, 5)) > 0.4
 FULL[0, 1] = False  # a query that may attend to nothing
 
-HEADS = [
+HEADS = [  # a value_dim of its own needs dropout here: Keras on JAX fails without (its fused attention)
     ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}),
-    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 4, "output_shape": 5, "use_bias": False}),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 4, "output_shape": 5, "dropout": 0.3}),
     ("MultiHeadAttention", {"num_heads": 1, "key_dim": 3, "output_shape": (2, 3), "use_gate": True}),
-    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "dropout": 0.3, "sliding_window": 2}),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "use_bias": False, "sliding_window": 2}),
     ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}),
     ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 2, "num_key_value_heads": 1, "dropout": 0.3}),
     (
         "GroupQueryAttention",
-        {"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 2, "use_gate": True, "sliding_window": 2},
+        {
+            "head_dim": 2,
+            "num_query_heads": 2,
+            "num_key_value_heads": 2,
+            "use_gate": True,
+            "sliding_window": 2,
+        },
     ),
 ]
 CALLS = [
@@ -57,7 +63,9 @@ CALLS = [
     {"attention_mask": FULL},
     {"attention_mask": FULL, "use_causal_mask": True, "key_mask": V_MASK, "key": K},
 ]
-heads = pytest.mark.parametrize(("name", "options"), HEADS, ids=lambda v: v if isinstance(v, str) else ",".join(v))
+heads = pytest.mark.parametrize(
+    ("name", "options"), HEADS, ids=lambda v: v if isinstance(v, str) else ",".join(v)
+)
 calls = pytest.mark.parametrize("call", CALLS, ids=lambda c: "+".join(c) or "plain")
 
 
@@ -88,7 +96,8 @@ def test_numbers_are_those_of_keras(name, options, call, scores):
     with kerasish.use_backend("native"):
         ours, theirs = alike(name, options, Q, V, **call)
         assert_same(
-            ours(Q, V, return_attention_scores=scores, **call), theirs(Q, V, return_attention_scores=scores, **call)
+            ours(Q, V, return_attention_scores=scores, **call),
+            theirs(Q, V, return_attention_scores=scores, **call),
         )
 
 
@@ -97,9 +106,12 @@ def test_numbers_are_those_of_keras(name, options, call, scores):
 def test_attention_over_chosen_axes_is_that_of_keras(axes, scores):
     value = GRID if axes == (2,) else GRID_V
     with kerasish.use_backend("native"):
-        ours, theirs = alike("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "attention_axes": axes}, GRID, value)
+        ours, theirs = alike(
+            "MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "attention_axes": axes}, GRID, value
+        )
         assert_same(
-            ours(GRID, value, return_attention_scores=scores), theirs(GRID, value, return_attention_scores=scores)
+            ours(GRID, value, return_attention_scores=scores),
+            theirs(GRID, value, return_attention_scores=scores),
         )
         if axes == (1,):
             mask = FULL
@@ -252,7 +264,11 @@ def test_files_go_both_ways(label, writer, tmp_path):
         (lambda: layers.GroupQueryAttention(3, 4, 3), ArgumentError, "multiple of 3"),
         (lambda: layers.Attention(score_mode="cosine"), ArgumentError, "score_mode"),
         (lambda: layers.Attention()(Q), ArgumentError, "list of two"),
-        (lambda: layers.MultiHeadAttention(2, 3, attention_axes=(3,))(GRID, GRID), ArgumentError, "attention_axes"),
+        (
+            lambda: layers.MultiHeadAttention(2, 3, attention_axes=(3,))(GRID, GRID),
+            ArgumentError,
+            "attention_axes",
+        ),
         (lambda: layers.MultiHeadAttention(2, 3)(Q, GRID), ShapeError, "number of axes"),
         (lambda: layers.MultiHeadAttention(2, 3)(Q, V, attention_mask=np.ones(3, bool)), ShapeError, "mask"),
     ],

@@ -69,7 +69,8 @@ def rows():
     yield Row(
         "bidirectional-two",
         lambda m: m.Bidirectional(
-            m.LSTM(2, return_sequences=True), backward_layer=m.GRU(2, go_backwards=True, return_sequences=True)
+            m.LSTM(2, return_sequences=True),
+            backward_layer=m.GRU(2, go_backwards=True, return_sequences=True),
         ),
         0,
     )
@@ -175,7 +176,7 @@ def test_a_cell_is_one_step_of_its_layer(name, engine):
     assert_same(fused(X), [to_numpy(y) for y in expected])
 
 
-# -- state that is carried ----------------------------------------------------------------------------------------------
+# -- state that is carried ------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SimpleRNN", "GRU", "LSTM", "RNN", "Bidirectional"])
@@ -226,7 +227,7 @@ def test_stateful_with_another_batch_size_says_so():
             layer(X[:3])
 
 
-# -- dropout ------------------------------------------------------------------------------------------------------------
+# -- dropout ------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SimpleRNN", "GRU", "LSTM", "RNN"])
@@ -253,8 +254,13 @@ def test_dropout_is_the_same_on_every_engine(name, engine):
 def test_dropout_masks_are_the_same_in_all_steps():
     with kerasish.use_backend("native"):
         layer = layers.SimpleRNN(
-            3, dropout=0.5, seed=1, kernel_initializer="identity", recurrent_initializer="zeros",
-            activation=None, return_sequences=True,
+            3,
+            dropout=0.5,
+            seed=1,
+            kernel_initializer="identity",
+            recurrent_initializer="zeros",
+            activation=None,
+            return_sequences=True,
         )
         y = to_numpy(layer(np.ones((4, 5, 3), "float32"), training=True))
         assert set(np.unique(y)) == {0.0, 2.0}
@@ -264,20 +270,25 @@ def test_dropout_masks_are_the_same_in_all_steps():
 def test_recurrent_dropout_spares_the_carried_state():
     class Fixed(keras.layers.GRUCell):
         def get_recurrent_dropout_mask(self, step_input):
-            return np.array([[2.0, 0.0]], "float32")
+            return [np.array([[2.0, 0.0]], "float32")] * 3  # one for each gate
+
+        def get_dropout_mask(self, step_input):
+            return [np.ones((1, 3), "float32")] * 3
 
     for reset_after in (True, False):
-        theirs = Fixed(2, recurrent_dropout=0.5, reset_after=reset_after)
+        theirs = Fixed(2, dropout=0.5, recurrent_dropout=0.5, reset_after=reset_after)
         with kerasish.use_backend("native"):
             ours = layers.GRUCell(2, recurrent_dropout=0.5, reset_after=reset_after)
             ours(X[:, 0], [STATES[0]])
             theirs(X[:, 0], [STATES[0]])
             theirs.set_weights(ours.get_weights())
             ours.draw_masks = lambda like: Masks(state=np.array([[2.0, 0.0]], "float32"))
-            assert_same(ours(X[:, 0], [STATES[0]], training=True)[0], theirs(X[:, 0], [STATES[0]], training=True)[0])
+            assert_same(
+                ours(X[:, 0], [STATES[0]], training=True)[0], theirs(X[:, 0], [STATES[0]], training=True)[0]
+            )
 
 
-# -- cells of one's own --------------------------------------------------------------------------------------------------
+# -- cells of one's own ------------------------------------------------
 
 
 class Decay(layers.Layer):
@@ -322,7 +333,7 @@ def test_wrong_number_of_states_is_explained():
         layers.LSTM(2)(X, initial_state=STATES[:1])
 
 
-# -- TimeDistributed -----------------------------------------------------------------------------------------------------
+# -- TimeDistributed ------------------------------------------------
 
 
 def test_time_distributed_hands_masks_on(engine):
@@ -336,7 +347,7 @@ def test_time_distributed_hands_masks_on(engine):
         layers.TimeDistributed(layers.Softmax())(x, mask=np.ones((2, 5), bool))
 
 
-# -- models --------------------------------------------------------------------------------------------------------------
+# -- models ------------------------------------------------
 
 TOKENS = np.array([[3, 1, 2, 0, 0], [4, 4, 0, 0, 0], [1, 2, 3, 4, 1], [2, 0, 0, 0, 0]], "int32")
 

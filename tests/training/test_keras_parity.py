@@ -61,7 +61,7 @@ def regularized(k):
 
 
 def normalized(k):
-    return k.Sequential([k.Input((4,)), k.layers.Dense(6), k.layers.BatchNormalization(), k.layers.Dense(2)])
+    return k.Sequential([k.Input((4,)), k.layers.Dense(6, use_bias=False), k.layers.BatchNormalization(), k.layers.Dense(2)])
 
 
 def masked(k):
@@ -196,7 +196,7 @@ def starting_weights(row):
     return row.model(kerasish).get_weights()
 
 
-@pytest.mark.parametrize("row", [c for c in CASES if c.name in ("two outputs", "weights", "plain", "mask")], ids=lambda r: r.name)
+@pytest.mark.parametrize("row", [c for c in CASES if c.name in ("two outputs", "plain", "mask")], ids=lambda r: r.name)
 def test_evaluate_and_one_batch_equal_those_of_keras(row):
     results = []
     weights = starting_weights(row)

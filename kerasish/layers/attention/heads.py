@@ -34,8 +34,21 @@ OPTIONS = (
 class HeadAttention(Layer):
     """Base of layers that project query, key and value to heads, attend, and project back."""
 
+    kernel_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    bias_constraint: Any
+
     def _set(
-        self, dropout: float, use_bias: bool, sliding_window: int | None, use_gate: bool, seed: int | None, **options: Any
+        self,
+        dropout: float,
+        use_bias: bool,
+        sliding_window: int | None,
+        use_gate: bool,
+        seed: int | None,
+        **options: Any,
     ) -> None:
         fraction(self, dropout=dropout)
         if sliding_window is not None:
@@ -49,9 +62,11 @@ class HeadAttention(Layer):
         self.supports_masking = True
 
     # -- building --------------------------------------------------------------------------------------------------
-    def _dense(self, equation: str, output_shape: tuple[int | None, ...], bias_axes: str, name: str) -> EinsumDense:
+    def _dense(
+        self, equation: str, output_shape: tuple[int | None, ...], bias_axes: str, name: str
+    ) -> EinsumDense:
         """One projection, with the options of this layer."""
-        dense = EinsumDense(
+        return EinsumDense(
             equation,
             output_shape=output_shape,
             bias_axes=bias_axes if self.use_bias else None,
@@ -66,29 +81,28 @@ class HeadAttention(Layer):
             dtype=self.dtype_policy,
             name=name,
         )
-        return dense
 
     @property
     def _projections_regularizer(self) -> Any:
         return None
 
-    def _to_heads(self, input_shape: Any, heads: int, size: int, name: str) -> EinsumDense:
-        """The projection (B, ..., C) -> (B, ..., heads, size)."""
+    def _to_heads(self, attribute: str, name: str, input_shape: Any, heads: int, size: int) -> None:
+        """Make `attribute` the projection (B, ..., C) -> (B, ..., heads, size)."""
         rank = len(input_shape)
         outer, channel, new = _LETTERS[: rank - 1], _LETTERS[rank - 1], _LETTERS[rank : rank + 2]
         equation = f"{outer}{channel},{channel}{new}->{outer}{new}"
-        dense = self._dense(equation, (*(None,) * (rank - 2), heads, size), new, name)
-        dense.build(tuple(input_shape))
-        return dense
+        setattr(self, attribute, self._dense(equation, (*(None,) * (rank - 2), heads, size), new, name))
+        getattr(self, attribute).build(tuple(input_shape))
 
-    def _from_heads(self, outer_rank: int, heads: int, size: int, output: tuple[int, ...], name: str) -> EinsumDense:
-        """The projection (B, ..., heads, size) -> (B, ..., *output)."""
+    def _from_heads(
+        self, attribute: str, name: str, outer_rank: int, heads: int, size: int, output: tuple[int, ...]
+    ) -> None:
+        """Make `attribute` the projection (B, ..., heads, size) -> (B, ..., *output)."""
         outer, old = _LETTERS[:outer_rank], _LETTERS[outer_rank : outer_rank + 2]
         new = _LETTERS[outer_rank + 2 : outer_rank + 2 + len(output)]
         equation = f"{outer}{old},{old}{new}->{outer}{new}"
-        dense = self._dense(equation, (*(None,) * (outer_rank - 1), *output), new, name)
-        dense.build((*(None,) * outer_rank, heads, size))
-        return dense
+        setattr(self, attribute, self._dense(equation, (*(None,) * (outer_rank - 1), *output), new, name))
+        getattr(self, attribute).build((*(None,) * outer_rank, heads, size))
 
     def _build_attention(self) -> None:
         self._softmax = Softmax(axis=-1, dtype=self.dtype_policy)
@@ -159,8 +173,6 @@ class HeadAttention(Layer):
 
     def _options_config(self) -> dict[str, Any]:
         return config_of(self, *OPTIONS)
-
-
 
 
 def _fresh(initializer: Any) -> Any:

@@ -11,6 +11,7 @@ from kerasish.core.contract import Tensor
 from kerasish.core.convert import shape_of
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.layers.attention.heads import HeadAttention
+from kerasish.layers.core.einsum_dense import EinsumDense
 from kerasish.layers.options import config_of, positive
 
 
@@ -48,10 +49,16 @@ class MultiHeadAttention(HeadAttention):
     Shape: (B, T, C), (B, S, D), (B, S, E) -> (B, T, C) or (B, T, *output_shape).
 
     Example:
-        >>> x = np.ones((2, 4, 6), "float32")
+        >>> from kerasish import Input
+        >>> x = Input((4, 6))
         >>> MultiHeadAttention(num_heads=2, key_dim=3)(x, x).shape
-        (2, 4, 6)
+        (None, 4, 6)
     """
+
+    query_dense: EinsumDense
+    key_dense: EinsumDense
+    value_dense: EinsumDense
+    output_dense: EinsumDense
 
     def __init__(
         self,
@@ -117,27 +124,27 @@ class MultiHeadAttention(HeadAttention):
                 expected="(batch, time, channels)",
                 received=f"query {query_shape}, value {value_shape}, key {key_shape}",
             )
-        self._axes = self._attended(rank)
-        self.query_dense = self._to_heads(query_shape, self.num_heads, self.key_dim, "query")
-        self.key_dense = self._to_heads(key_shape, self.num_heads, self.key_dim, "key")
+        self._attention_axes = self._attended(rank)
+        self._to_heads("query_dense", "query", query_shape, self.num_heads, self.key_dim)
+        self._to_heads("key_dense", "key", key_shape, self.num_heads, self.key_dim)
         if self.use_gate:
-            self._gate_dense = self._to_heads(query_shape, self.num_heads, self.value_dim, "gate")
-        self.value_dense = self._to_heads(value_shape, self.num_heads, self.value_dim, "value")
+            self._to_heads("_gate_dense", "gate", query_shape, self.num_heads, self.value_dim)
+        self._to_heads("value_dense", "value", value_shape, self.num_heads, self.value_dim)
         self._build_attention()
         output = self._output_shape or (query_shape[-1],)
-        self.output_dense = self._from_heads(rank - 1, self.num_heads, self.value_dim, output, "attention_output")
+        self._from_heads("output_dense", "attention_output", rank - 1, self.num_heads, self.value_dim, output)
 
     def _attended(self, rank: int) -> tuple[int, ...]:
+        """`attention_axes`, or what None means for inputs of this rank."""
         if self._attention_axes is None:
             return tuple(range(1, rank - 1))
-        axes = tuple(axis % rank for axis in self._attention_axes)
-        if any(not 0 < axis < rank - 1 for axis in axes):
+        if any(not 0 < axis % rank < rank - 1 for axis in self._attention_axes):
             raise ArgumentError(
                 "`attention_axes` must lie between batch and channels.",
                 expected=f"axes from 1 to {rank - 2}",
                 received=self._attention_axes,
             )
-        return axes
+        return self._attention_axes
 
     def call(
         self,
@@ -153,11 +160,12 @@ class MultiHeadAttention(HeadAttention):
         use_causal_mask: bool = False,
     ) -> Any:
         key = value if key is None else key
-        axes = self._axes
+        axes = tuple(axis % len(shape_of(query)) for axis in self._attention_axes or ())
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         q, k, v = (_rows(x, axes) for x in projected)
         lengths = shape_of(q)[1], shape_of(k)[1]
-        mask = self._attention_mask(lengths, query_mask, value_mask, key_mask, attention_mask)
+        # As in Keras, `query_mask` hides nothing here: it is handed on as the mask of the output.
+        mask = self._attention_mask(lengths, None, value_mask, key_mask, attention_mask)
         simple = len(axes) == 1 and len(shape_of(query)) == 3
         if mask is not None:
             mask = _score_mask(mask, shape_of(projected[0]), shape_of(projected[1]), axes)
@@ -225,7 +233,9 @@ def _unrowed(y: Tensor, query: tuple[int, ...], axes: tuple[int, ...]) -> Tensor
     return ops.transpose(y, (*(order.index(a) for a in range(rank - 2)), rank - 2, rank - 1))
 
 
-def _unrowed_scores(weights: Tensor, query: tuple[int, ...], key: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+def _unrowed_scores(
+    weights: Tensor, query: tuple[int, ...], key: tuple[int, ...], axes: tuple[int, ...]
+) -> Tensor:
     """Weights (B·F, N, T, S) with all axes apart: (B, *free, N, *query axes, *key axes)."""
     if len(query) == 4 and axes == (1,):
         return weights

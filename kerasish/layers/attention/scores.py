@@ -27,15 +27,15 @@ class Attention(Layer):
         seed: An integer, for repeatable dropout.
         **kwargs: `name`, `dtype`, `trainable`.
 
-    Call arguments: `inputs`, the list [query (B, T, C), value (B, S, D), key (B, S, C)], key defaulting to value; `mask`,
-    the list [query mask (B, T), value mask (B, S)]; `training`; `return_attention_scores`, to get (outputs, weights
-    (B, T, S)); `use_causal_mask`, so that position t attends to s <= t.
+    Call arguments: `inputs`, the list [query (B, T, C), value (B, S, D), key (B, S, C)], key defaulting to value;
+    `mask`, the list [query mask (B, T), value mask (B, S)]; `training`; `return_attention_scores`, to get (outputs,
+    weights (B, T, S)); `use_causal_mask`, so that position t attends to s <= t.
 
     Shape: [(B, T, C), (B, S, D), (B, S, C)] -> (B, T, D).
 
     Example:
-        >>> Attention()([np.ones((2, 4, 3), "float32"), np.ones((2, 5, 3), "float32")]).shape
-        (2, 4, 3)
+        >>> Attention().compute_output_shape([(None, 4, 3), (None, 5, 3)])
+        (None, 4, 3)
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Attention(Layer):
         self.dropout = dropout
         self.seed = seed
         self.seed_generator = SeedGenerator(seed) if dropout else None
-        self.scale = None
-        self.concat_score_weight = None
+        self.scale: Any = None
+        self.concat_score_weight: Any = None
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -63,7 +63,9 @@ class Attention(Layer):
         if self.use_scale:
             self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
         if self.score_mode == "concat":
-            self.concat_score_weight = self.add_weight(name="concat_score_weight", shape=(), initializer="ones")
+            self.concat_score_weight = self.add_weight(
+                name="concat_score_weight", shape=(), initializer="ones"
+            )
 
     def call(
         self,
@@ -117,8 +119,8 @@ class AdditiveAttention(Attention):
     Shape: [(B, T, C), (B, S, C), (B, S, C)] -> (B, T, C).
 
     Example:
-        >>> AdditiveAttention()([np.ones((2, 4, 3), "float32"), np.ones((2, 5, 3), "float32")]).shape
-        (2, 4, 3)
+        >>> AdditiveAttention().compute_output_shape([(None, 4, 3), (None, 5, 3)])
+        (None, 4, 3)
     """
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any) -> None:
@@ -127,7 +129,9 @@ class AdditiveAttention(Attention):
     def build(self, input_shape: Any) -> None:
         _check_pair(input_shape, "shapes")
         if self.use_scale:
-            self.scale = self.add_weight(name="scale", shape=(input_shape[0][-1],), initializer="glorot_uniform")
+            self.scale = self.add_weight(
+                name="scale", shape=(input_shape[0][-1],), initializer="glorot_uniform"
+            )
 
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         scores = ops.tanh(ops.add(ops.expand_dims(query, 2), ops.expand_dims(key, 1)))

@@ -113,14 +113,19 @@ class Bidirectional(Layer):
             half = len(initial_state) // 2
             starts = {"initial_state": initial_state[:half]}, {"initial_state": initial_state[half:]}
         layers = self.forward_layer, self.backward_layer
-        results = [layer(sequences, mask=mask, training=training, **s) for layer, s in zip(layers, starts, strict=True)]
+        results = [
+            layer(sequences, mask=mask, training=training, **s)
+            for layer, s in zip(layers, starts, strict=True)
+        ]
         states: list[Any] = []
         if self.return_state:
             states = [state for result in results for state in result[1:]]
             results = [result[0] for result in results]
         if self.return_sequences:
             results[1] = ops.flip(results[1], axis=1)
-        results = [y if dtype_of(y) == self.compute_dtype else ops.cast(y, self.compute_dtype) for y in results]
+        results = [
+            y if dtype_of(y) == self.compute_dtype else ops.cast(y, self.compute_dtype) for y in results
+        ]
         if self.merge_mode is None:
             return (*results, *states)
         merged = _MERGES[self.merge_mode](*results)

@@ -35,6 +35,18 @@ class RecurrentCell(Layer):
     """Base of the cells: kernel, recurrent kernel and bias, `gates` of them side by side."""
 
     gates: ClassVar[int] = 1
+    use_bias: bool
+    activation: Any
+    recurrent_activation: Any
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    recurrent_constraint: Any
+    bias_constraint: Any
     option_names: ClassVar[tuple[str, ...]] = (
         "units",
         "activation",
@@ -52,12 +64,14 @@ class RecurrentCell(Layer):
         "recurrent_dropout",
     )
 
-    def _set(self, units: int, dropout: float, recurrent_dropout: float, seed: int | None, **options: Any) -> None:
+    def _set(
+        self, units: int, dropout: float, recurrent_dropout: float, seed: int | None, **options: Any
+    ) -> None:
         positive(self, units=units)
         self.units = int(units)
         self._set_dropout(dropout, recurrent_dropout, seed)
         set_options(self, **options)
-        self.bias = None
+        self.bias: Any = None
         self.state_size: Any = self.units
         self.output_size: Any = self.units
 
@@ -69,7 +83,9 @@ class RecurrentCell(Layer):
         self.seed_generator = SeedGenerator(seed) if dropout or recurrent_dropout else None
         self._held: Masks | None = None
 
-    def _add_weights(self, kernel: Any, recurrent_kernel: Any, bias: Any, bias_initializer: Any = None) -> None:
+    def _add_weights(
+        self, kernel: Any, recurrent_kernel: Any, bias: Any, bias_initializer: Any = None
+    ) -> None:
         """The three weights, of these shapes."""
         self.kernel = self.add_weight(
             name="kernel",
@@ -141,7 +157,9 @@ class RecurrentCell(Layer):
         if len(old) != expected:
             raise ShapeError("The number of states is wrong.", expected=expected, received=len(old))
         dtype = dtype_of(inputs)
-        new = self._advance(inputs, [s if dtype_of(s) == dtype else p.cast(s, dtype=dtype) for s in old], masks.state)
+        new = self._advance(
+            inputs, [s if dtype_of(s) == dtype else p.cast(s, dtype=dtype) for s in old], masks.state
+        )
         return new[0], new if nested else new[0]
 
     def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
@@ -160,7 +178,8 @@ def zero_states(sizes: Any, batch_size: Any, dtype: str) -> list[Tensor]:
     """Zeros for each of a cell's states, given one size or a list of sizes (or of shapes without the batch)."""
     every = sizes if isinstance(sizes, (list, tuple)) else [sizes]
     return [
-        ops.zeros((batch_size, *(size if isinstance(size, (list, tuple)) else (size,))), dtype=dtype) for size in every
+        ops.zeros((batch_size, *(size if isinstance(size, (list, tuple)) else (size,))), dtype=dtype)
+        for size in every
     ]
 
 

@@ -36,20 +36,24 @@ class GRUCell(RecurrentCell):
         bias_constraint: Projection of the bias after each update.
         dropout: Fraction of the inputs that is dropped in training.
         recurrent_dropout: Fraction of the state that the recurrent products do not see in training.
-        reset_after: Apply the reset gate after the recurrent product (one product a step, two biases) instead of before.
+        reset_after: Apply the reset gate after the recurrent product (two biases) instead of before.
         seed: An integer, for repeatable dropout.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Shape: (B, C), [(B, U)] -> (B, U), [(B, U)].
 
     Example:
-        >>> h, states = GRUCell(2)([[1.0, 2.0, 3.0]], [[[0.0, 0.0]]])
-        >>> tuple(h.shape)
-        (1, 2)
+        >>> GRUCell(2).get_initial_state(batch_size=1)[0].tolist()
+        [[0.0, 0.0]]
     """
 
     gates: ClassVar[int] = 3
-    option_names: ClassVar[tuple[str, ...]] = (*RecurrentCell.option_names, "recurrent_activation", "reset_after")
+    reset_after: bool
+    option_names: ClassVar[tuple[str, ...]] = (
+        *RecurrentCell.option_names,
+        "recurrent_activation",
+        "reset_after",
+    )
 
     def __init__(
         self,
@@ -143,7 +147,7 @@ class GRU(CellLayer):
         go_backwards: Start at the end; outputs come in the order they are made.
         stateful: Start each batch from the state the batch before ended with.
         unroll: Write the steps out instead of looping.
-        reset_after: Apply the reset gate after the recurrent product (one product a step, two biases) instead of before.
+        reset_after: Apply the reset gate after the recurrent product (two biases) instead of before.
         use_cudnn: Accepted for Keras' sake; each engine takes its fastest kernel.
         **kwargs: `name`, `dtype`, `trainable`, `zero_output_for_mask`.
 

@@ -41,13 +41,17 @@ class LSTMCell(RecurrentCell):
     Shape: (B, C), [(B, U), (B, U)] -> (B, U), [(B, U), (B, U)].
 
     Example:
-        >>> h, (h, c) = LSTMCell(2)([[1.0, 2.0, 3.0]], [[[0.0, 0.0]], [[0.0, 0.0]]])
-        >>> tuple(c.shape)
-        (1, 2)
+        >>> LSTMCell(2).state_size
+        [2, 2]
     """
 
     gates: ClassVar[int] = 4
-    option_names: ClassVar[tuple[str, ...]] = (*RecurrentCell.option_names, "recurrent_activation", "unit_forget_bias")
+    unit_forget_bias: bool
+    option_names: ClassVar[tuple[str, ...]] = (
+        *RecurrentCell.option_names,
+        "recurrent_activation",
+        "unit_forget_bias",
+    )
 
     def __init__(
         self,

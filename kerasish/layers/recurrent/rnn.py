@@ -54,6 +54,9 @@ class RNN(Layer):
         (None, 5, 2)
     """
 
+    states: Any
+    _carried: list[Variable]
+
     def __init__(
         self,
         cell: Any,
@@ -166,7 +169,9 @@ class RNN(Layer):
             y = ops.cast(y, self.compute_dtype)
         return (y, *states) if self.return_state else y
 
-    def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False) -> Any:
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False
+    ) -> Any:
         """(last output, outputs, states) of all steps."""
         cell = self.cell
 
@@ -192,7 +197,11 @@ class RNN(Layer):
         return [output, *(None for _ in self.state_size)] if self.return_state else output
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **config_of(self, *_OPTIONS), "cell": serialize_keras_object(self.cell)}
+        return {
+            **super().get_config(),
+            **config_of(self, *_OPTIONS),
+            "cell": serialize_keras_object(self.cell),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -203,7 +212,7 @@ class RNN(Layer):
 class CellLayer(RNN):
     """Base of SimpleRNN, LSTM and GRU: the cell's options are the layer's, and whole sequences go to one kernel."""
 
-    cell: RecurrentCell
+    cell: Any  # a RecurrentCell
 
     def _set(self, cell: RecurrentCell, **kwargs: Any) -> None:
         RNN.__init__(self, cell, **kwargs)
@@ -215,7 +224,9 @@ class CellLayer(RNN):
             return getattr(cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False) -> Any:
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False
+    ) -> Any:
         with self.cell.holding_masks(sequences, training) as masks:
             if masks.inputs is not None:
                 sequences = ops.multiply(sequences, ops.expand_dims(masks.inputs, 1))

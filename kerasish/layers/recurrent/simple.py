@@ -36,9 +36,8 @@ class SimpleRNNCell(RecurrentCell):
     Shape: (B, C), [(B, U)] -> (B, U), [(B, U)].
 
     Example:
-        >>> h, states = SimpleRNNCell(2)([[1.0, 2.0, 3.0]], [[[0.0, 0.0]]])
-        >>> tuple(h.shape)
-        (1, 2)
+        >>> SimpleRNNCell(2).get_initial_state(batch_size=1)[0].tolist()
+        [[0.0, 0.0]]
     """
 
     def __init__(

@@ -39,9 +39,11 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         if len(input_shape) < 3:
-            raise ShapeError("Sequences are needed.", expected="(batch, time, ...)", received=tuple(input_shape))
+            raise ShapeError(
+                "Sequences are needed.", expected="(batch, time, ...)", received=tuple(input_shape)
+            )
         super().build((input_shape[0], *input_shape[2:]))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Any:
@@ -49,7 +51,9 @@ class TimeDistributed(Wrapper):
         options: dict[str, Any] = {}
         if mask is not None:
             found = shape_of(mask)
-            if len(found) < 2 or not all(shapes.compatible(a, b) for a, b in zip(found, shape[:2], strict=False)):
+            if len(found) < 2 or not all(
+                shapes.compatible(a, b) for a, b in zip(found, shape[:2], strict=False)
+            ):
                 raise ShapeError(
                     "The mask does not fit the sequences.",
                     expected=shapes.show(shape[:2]),

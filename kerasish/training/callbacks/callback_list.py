@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -81,8 +82,13 @@ class CallbackList:
 
 
 def _forward(event: str) -> Callable[..., None]:
+    count = len(inspect.signature(getattr(Callback, event)).parameters) - 1
+
     def notify(self: CallbackList, *args: Any) -> None:
-        for listener in self._listeners[event]:
+        listeners = self._listeners[event]
+        if listeners and len(args) < count:
+            args = (*args, {})  # users' methods may name `logs` without a default
+        for listener in listeners:
             listener(*args)
 
     notify.__name__ = event
