@@ -36,7 +36,8 @@ ENGINES = ("native", "torch", "jax", "tensorflow")
 
 def pytest_addoption(parser):
     """Add `--engine NAME`, which may be repeated."""
-    parser.addoption("--engine", action="append", choices=(*ENGINES, "strict"), help="test only this engine; repeatable")
+    choices = (*ENGINES, "strict")
+    parser.addoption("--engine", action="append", choices=choices, help="test only this engine; repeatable")
 
 
 def pytest_generate_tests(metafunc):

@@ -43,7 +43,27 @@ def _sparse_softmax_cross_entropy(labels: Array, logits: Array) -> Array:
     return -picked[..., 0]
 
 
+def _batch_norm_train(
+    x: Array, scale: Array | None, offset: Array | None, *, axis: int, epsilon: float
+) -> tuple[Array, Array, Array]:
+    others = tuple(i for i in range(x.ndim) if i != axis)
+    wide = [1] * x.ndim
+    wide[axis] = x.shape[axis]
+    # Both moments in one pass. Taken from a sample of each channel, they do not cancel where the mean is large.
+    shift = jax.lax.stop_gradient(x[tuple(slice(None) if i == axis else 0 for i in range(x.ndim))])
+    centred = x - shift.reshape(wide)
+    near = jnp.mean(centred, others)
+    variance = jnp.mean(jnp.square(centred), others) - jnp.square(near)
+    mean = near + shift
+    factor = jax.lax.rsqrt(variance + epsilon)
+    factor = factor if scale is None else factor * scale
+    y = (centred - near.reshape(wide)) * factor.reshape(wide)
+    y = y if offset is None else y + offset.reshape(wide)
+    return y, jax.lax.stop_gradient(mean), jax.lax.stop_gradient(variance)
+
+
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "batch_norm_train": listed(_batch_norm_train, "axis", "epsilon"),
     "relu": first(_relu),
     "silu": first(jax.nn.silu),
     "gelu": first(lambda x, *, approximate: jax.nn.gelu(x, approximate), "approximate"),

@@ -68,7 +68,36 @@ def _sparse_softmax_cross_entropy(labels: Tensor, logits: Tensor, /) -> Tensor:
     return tf.reshape(flat, labels.shape)
 
 
+def _images(x: Tensor) -> Tensor:
+    """x (..., C) as the kernel wants it: (N, H, W, C)."""
+    return x if x.shape.rank == 4 else tf.reshape(x, (-1, 1, 1, x.shape[-1]))
+
+
+def _fits(x: Tensor) -> bool:
+    """Whether the fused kernel takes it: float32, channels last, something to average."""
+    return x.dtype == tf.float32 and x.shape.rank >= 2 and x.shape.num_elements() != 0
+
+
+def _batch_norm_train(x: Tensor, scale: Any, offset: Any, /, *, axis: int, epsilon: float) -> Any:
+    if axis != x.shape.rank - 1 or not _fits(x) or x.shape.num_elements() == x.shape[-1]:
+        return NotImplemented
+    channels = x.shape[-1]
+    y, mean, variance, *_ = raw.FusedBatchNormV3(
+        x=_images(x),
+        scale=tf.ones(channels) if scale is None else scale,
+        offset=tf.zeros(channels) if offset is None else offset,
+        mean=tf.zeros(0),
+        variance=tf.zeros(0),
+        epsilon=epsilon,
+        is_training=True,
+    )
+    count = x.shape.num_elements() // channels
+    biased = variance * ((count - 1) / count)  # the kernel reports the unbiased one
+    return tf.reshape(y, x.shape), tf.stop_gradient(mean), tf.stop_gradient(biased)
+
+
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "batch_norm_train": _batch_norm_train,
     "relu": lambda x, /: raw.Relu(features=x),
     "relu6": lambda x, /: raw.Relu6(features=x),
     "leaky_relu": _leaky_relu,

@@ -209,8 +209,8 @@ def _fitted(g: Tensor, x: Tensor) -> Tensor:
 
 
 def _negative(x: Tensor, /) -> Tensor:
-    if x.dtype.is_unsigned:  # raw.Neg does not know them
-        return raw.Sub(x=tf.zeros((), x.dtype), y=x)
+    if x.dtype.is_unsigned:  # Neg does not know them, and the graph optimizer would make one of 0 − x
+        return raw.AddV2(x=raw.Invert(x=x), y=tf.ones((), x.dtype))
     return raw.Neg(x=x)
 
 

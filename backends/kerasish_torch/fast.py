@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from kerasish_torch import optimizers, recurrent
-from kerasish_torch.tensors import FLOATS, HALVES, Tensor, differentiable_once
+from kerasish_torch.tensors import HALVES, Tensor, differentiable_once
 
 Axes = tuple[int, ...]
 
@@ -89,43 +89,13 @@ def _batch_norm(x: Tensor, mean: Tensor, variance: Tensor, *affine: Any, axis: i
     return y.reshape(x.shape)
 
 
-class _BatchNormTrain(torch.autograd.Function):
-    """Batch normalisation of rows by torch's kernel, which by itself gives no gradient through its statistics."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Any, offset: Any, epsilon: float) -> Any:
-        mean, variance = (
-            torch.zeros_like(x[0]),
-            torch.zeros_like(x[0]),
-        )  # moving statistics that forget at once
-        y, _, inverse = torch.native_batch_norm(x, scale, offset, mean, variance, True, 1.0, epsilon)
-        ctx.save_for_backward(x, scale, mean, inverse)
-        ctx.epsilon = epsilon
-        ctx.set_materialize_grads(False)
-        return y, mean, variance * ((x.shape[0] - 1) / x.shape[0])
-
-    @staticmethod
-    def backward(ctx: Any, dy: Any, dmean: Any, dvariance: Any) -> Any:
-        x, scale, mean, inverse = ctx.saved_tensors
-        dx = dscale = doffset = None
-        if dy is not None:
-            wanted = [True, scale is not None, ctx.needs_input_grad[2]]
-            dx, dscale, doffset = torch.ops.aten.native_batch_norm_backward(
-                dy, x, scale, None, None, mean, inverse, True, ctx.epsilon, wanted
-            )
-        if dmean is not None:
-            dx = dmean / x.shape[0] + (0 if dx is None else dx)
-        if dvariance is not None:
-            dx = (x - mean) * (dvariance * (2 / x.shape[0])) + (0 if dx is None else dx)
-        return dx, dscale, doffset, None
-
-
 def _batch_norm_train(x: Tensor, scale: Any, offset: Any, /, *, axis: int, epsilon: float) -> Any:
     rows = x.reshape(-1, x.shape[-1]) if x.numel() else x
     if axis != x.ndim - 1 or len(rows) < 2 or not differentiable_once():
         return NotImplemented
-    y, mean, variance = _BatchNormTrain.apply(rows, scale, offset, epsilon)
-    return y.reshape(x.shape), mean, variance
+    y, mean, inverse = torch.native_batch_norm(rows, scale, offset, None, None, True, 0.0, epsilon)
+    variance = inverse.detach().pow(-2).sub_(epsilon).clamp_(min=0.0)  # the kernel keeps 1/sqrt(variance + epsilon)
+    return y.reshape(x.shape), mean.detach(), variance
 
 
 # -- attention ---------------------------------------------------------------------------------------------------------

@@ -278,7 +278,9 @@ class Layer(Owner):
             context.training, context.autocast = saved
         if context.masks or type(self).compute_mask is not Layer.compute_mask:
             self._pass_masks(context, first, outputs, kwargs.get("mask"))
-        self.__dict__["_called"] = True
+        if not self.__dict__["_called"]:
+            self.__dict__["_called"] = True
+            self.__dict__["_seen_shapes"] = _without_batch(outputs)
         return outputs
 
     def _make_ready(
@@ -529,6 +531,12 @@ class Layer(Owner):
 
 
 _NESTED = (list, tuple, dict)
+
+
+def _without_batch(outputs: Any) -> list[shapes.OpenShape]:
+    """Shapes of outputs for people: the batch axis is unknown, whatever it was this time."""
+    found = [shapes.opened(shape_of(x)) for x in trees.flatten(outputs) if x is not None]
+    return [(None, *shape[1:]) if shape else shape for shape in found]
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

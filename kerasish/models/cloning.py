@@ -21,7 +21,6 @@ def clone_model(
     clone_function: Callable[[Layer], Layer] | None = None,
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
-    **kwargs: Any,
 ) -> Any:
     """A new model of the same architecture; its weights are fresh.
 
@@ -67,7 +66,11 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable[..., Any], call:
             values[id(x)] = given[index]
         else:
             source = x.node.operation if x.node is not None else None
-            fresh = _copy(source) if isinstance(source, InputLayer) else InputLayer(batch_shape=x.shape, dtype=x.dtype)
+            fresh = (
+                _copy(source)
+                if isinstance(source, InputLayer)
+                else InputLayer(batch_shape=x.shape, dtype=x.dtype)
+            )
             values[id(x)] = trees.flatten(fresh.output)[0]
     clones: dict[int, Any] = {}
     for node in graph.nodes:

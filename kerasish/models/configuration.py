@@ -21,14 +21,94 @@ from kerasish.models.graph import Graph
 
 #: Parameters of operations that hold tensors; in files they are arguments of the call, all others are configuration.
 _TENSOR_PARAMETERS = frozenset(
-    ["x", "x1", "x2", "x3", "xs", "a", "b", "v", "inputs", "indices", "updates", "values", "condition", "operands", "key", "query", "value", "bias", "mask", "target", "output", "array", "start", "start_indices", "sorted_sequence", "weights", "segment_ids", "logits", "labels", "kernel", "mean", "variance", "gamma", "beta", "offset", "scale", "constant_values", "predictions", "targets", "args", "images", "coordinates"]
+    [
+        "x",
+        "x1",
+        "x2",
+        "x3",
+        "xs",
+        "a",
+        "b",
+        "v",
+        "inputs",
+        "indices",
+        "updates",
+        "values",
+        "condition",
+        "operands",
+        "key",
+        "query",
+        "value",
+        "bias",
+        "mask",
+        "target",
+        "output",
+        "array",
+        "start",
+        "start_indices",
+        "sorted_sequence",
+        "weights",
+        "segment_ids",
+        "logits",
+        "labels",
+        "kernel",
+        "mean",
+        "variance",
+        "gamma",
+        "beta",
+        "offset",
+        "scale",
+        "constant_values",
+        "predictions",
+        "targets",
+        "args",
+        "images",
+        "coordinates",
+    ]
 )
 _NN = ("activations", "nn", "conv", "pooling", "normalization", "attention", "losses", "recurrent")
 _MATH = frozenset(
-    ["segment_sum", "segment_max", "top_k", "in_top_k", "logsumexp", "rsqrt", "erf", "erfinv", "qr", "extract_sequences", "fft", "fft2", "rfft", "irfft", "stft", "istft", "logdet"]
+    [
+        "segment_sum",
+        "segment_max",
+        "top_k",
+        "in_top_k",
+        "logsumexp",
+        "rsqrt",
+        "erf",
+        "erfinv",
+        "qr",
+        "extract_sequences",
+        "fft",
+        "fft2",
+        "rfft",
+        "irfft",
+        "stft",
+        "istft",
+        "logdet",
+    ]
 )
 _CORE = frozenset(
-    ["cast", "saturate_cast", "scatter", "scatter_update", "slice", "slice_update", "stop_gradient", "unstack", "cond", "while_loop", "fori_loop", "map", "scan", "switch", "shape", "convert_to_tensor", "vectorized_map", "associative_scan"]
+    [
+        "cast",
+        "saturate_cast",
+        "scatter",
+        "scatter_update",
+        "slice",
+        "slice_update",
+        "stop_gradient",
+        "unstack",
+        "cond",
+        "while_loop",
+        "fori_loop",
+        "map",
+        "scan",
+        "switch",
+        "shape",
+        "convert_to_tensor",
+        "vectorized_map",
+        "associative_scan",
+    ]
 )
 
 
@@ -55,7 +135,9 @@ class _Entries:
                 entry = (operation, name, [])
                 self.entries.append(entry)
             entry[2].append(node)
-            for index, tensor in enumerate(t for t in trees.flatten(node.outputs) if isinstance(t, SymbolicTensor)):
+            for index, tensor in enumerate(
+                t for t in trees.flatten(node.outputs) if isinstance(t, SymbolicTensor)
+            ):
                 self.history[id(tensor)] = [entry[1], len(entry[2]) - 1, index]
 
     def refer(self, value: Any) -> Any:
@@ -63,8 +145,7 @@ class _Entries:
         if isinstance(value, SymbolicTensor):
             return keras_tensor_config(value, self.history[id(value)])
         if isinstance(value, (list, tuple)):
-            items = [self.refer(v) for v in value]
-            return items
+            return [self.refer(v) for v in value]
         if isinstance(value, dict):
             return {k: self.refer(v) for k, v in value.items()}
         return serialize_keras_object(value)
@@ -78,7 +159,9 @@ def functional_config(model: Any) -> dict[str, Any]:
     for operation, name, nodes in found.entries:
         if isinstance(operation, Layer):
             data = serialize_keras_object(operation)
-            calls = [{"args": found.refer(n.args), "kwargs": found.refer(n.kwargs)} for n in nodes if n.inputs]
+            calls = [
+                {"args": found.refer(n.args), "kwargs": found.refer(n.kwargs)} for n in nodes if n.inputs
+            ]
         else:
             data, calls = _operation_config(operation, name, nodes[0], found)
         layers.append({**data, "name": name, "inbound_nodes": calls})
@@ -108,7 +191,9 @@ def _places(tree: Any) -> Any:
     return [_places(v) for v in tree]
 
 
-def _operation_config(operation: Operation, name: str, node: Node, found: _Entries) -> tuple[dict[str, Any], list[Any]]:
+def _operation_config(
+    operation: Operation, name: str, node: Node, found: _Entries
+) -> tuple[dict[str, Any], list[Any]]:
     bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs)
     config: dict[str, Any] = {"name": name}
     args: list[Any] = []
@@ -178,7 +263,9 @@ def functional_from_config(
             else:
                 later.append((name, index, node))
         if len(later) == len(waiting):
-            raise SavingError("The model's config refers to a layer that it does not hold.", received=later[0][0])
+            raise SavingError(
+                "The model's config refers to a layer that it does not hold.", received=later[0][0]
+            )
         waiting = later
     inputs = _resolve(config["input_layers"], outputs)
     results = _resolve(config["output_layers"], outputs)
@@ -195,7 +282,9 @@ def _operation(entry: Mapping[str, Any], custom_objects: Mapping[str, Any] | Non
         options = {k: deserialize_keras_object(v) for k, v in entry.get("config", {}).items() if k != "name"}
         accepted = inspect.signature(function).parameters
         known = {k: v for k, v in options.items() if k in accepted}
-        return lambda *args, **kwargs: function(*args, **known, **{k: v for k, v in kwargs.items() if k in accepted})
+        return lambda *args, **kwargs: function(
+            *args, **known, **{k: v for k, v in kwargs.items() if k in accepted}
+        )
     return deserialize_keras_object(dict(entry), custom_objects=custom_objects)
 
 
@@ -213,7 +302,9 @@ def _references(node: Any) -> list[Any]:
     return []
 
 
-def _arguments(node: Mapping[str, Any], outputs: dict[tuple[str, int], list[Any]]) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(
+    node: Mapping[str, Any], outputs: dict[tuple[str, int], list[Any]]
+) -> tuple[list[Any], dict[str, Any]]:
     def fill(value: Any) -> Any:
         if _is_reference(value):
             name, index, position = value["config"]["keras_history"]
@@ -226,7 +317,9 @@ def _arguments(node: Mapping[str, Any], outputs: dict[tuple[str, int], list[Any]
             return tuple(fill(v) for v in value["items"])
         return deserialize_keras_object(value)
 
-    return [_slices(fill(a)) for a in node["args"]], {k: fill(v) for k, v in node["kwargs"].items() if v is not None}
+    return [_slices(fill(a)) for a in node["args"]], {
+        k: fill(v) for k, v in node["kwargs"].items() if v is not None
+    }
 
 
 def _slices(value: Any) -> Any:
@@ -244,7 +337,9 @@ def _resolve(tree: Any, outputs: dict[tuple[str, int], list[Any]]) -> Any:
         try:
             return outputs[(name, index)][position]
         except (KeyError, IndexError):
-            raise SavingError("The model's config names an output that does not exist.", received=tree) from None
+            raise SavingError(
+                "The model's config names an output that does not exist.", received=tree
+            ) from None
     return [_resolve(v, outputs) for v in tree]
 
 

@@ -77,7 +77,10 @@ class Graph:
     @property
     def input_names(self) -> list[str]:
         """Names of the inputs: those of their input layers."""
-        return [x.node.operation.name if x.node is not None and not x.node.inputs else x.name for x in self.flat_inputs]
+        return [
+            x.node.operation.name if x.node is not None and not x.node.inputs else x.name
+            for x in self.flat_inputs
+        ]
 
     def run(self, inputs: Any) -> Any:
         """Compute the outputs for tensors in the structure of `self.inputs`."""
@@ -97,13 +100,17 @@ class Graph:
                 return [inputs[n] for n in names]
             if len(inputs) != len(names):
                 raise ArgumentError(
-                    "The inputs' names do not fit the model.", expected=names, received=sorted(map(str, inputs))
+                    "The inputs' names do not fit the model.",
+                    expected=names,
+                    received=sorted(map(str, inputs)),
                 )
         if isinstance(self.inputs, dict) and isinstance(inputs, dict):
             missing = [k for k in self.inputs if k not in inputs]
             if missing:
                 raise ArgumentError(
-                    f"The input {missing[0]!r} is missing.", expected=sorted(self.inputs), received=sorted(inputs)
+                    f"The input {missing[0]!r} is missing.",
+                    expected=sorted(self.inputs),
+                    received=sorted(inputs),
                 )
             inputs = {k: inputs[k] for k in self.inputs}
         flat = trees.flatten(inputs)

@@ -69,7 +69,9 @@ class Model(Trainer, Layer):
 
     @layers.setter
     def layers(self, _: Any) -> None:
-        raise ArgumentError("`layers` is filled by kerasish.", where=self.where, hint="use another attribute name")
+        raise ArgumentError(
+            "`layers` is filled by kerasish.", where=self.where, hint="use another attribute name"
+        )
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or index.
@@ -245,7 +247,9 @@ def _is_plain_graph(cls: type) -> bool:
     return cls in (Functional, Model) or names[:2] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
 
 
-def _split_graph(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, tuple[Any, ...], dict[str, Any]]:
+def _split_graph(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, Any, tuple[Any, ...], dict[str, Any]]:
     kwargs = dict(kwargs)
     inputs, outputs = kwargs.pop("inputs", None), kwargs.pop("outputs", None)
     if len(args) >= 2 and inputs is None and outputs is None:
@@ -263,7 +267,9 @@ def _fit(x: Any, symbol: SymbolicTensor) -> Any:
     if x is None or not hasattr(x, "shape"):
         return x
     if dtype_of(x) != symbol.dtype and not (dtypes.is_float(dtype_of(x)) and dtypes.is_float(symbol.dtype)):
-        x = ops.cast(x, symbol.dtype)  # an Input promises a dtype: integers become floats where it says float32
+        x = ops.cast(
+            x, symbol.dtype
+        )  # an Input promises a dtype: integers become floats where it says float32
     given, wanted = shape_of(x), symbol.shape
     if len(given) == len(wanted) + 1 and given[-1] == 1:
         return ops.squeeze(x, axis=-1)
@@ -278,7 +284,7 @@ def _fit(x: Any, symbol: SymbolicTensor) -> Any:
             f"The input {symbol.name!r} has the wrong shape.",
             expected=f"{wanted}",
             received=shapes.show(given),
-            hint="check the data against Input(shape=...); the first axis is the batch: x[None] makes one of one sample",
+            hint="check the data against Input(shape=...); the first axis is the batch: x[None] is one of one",
         )
     return x
 

@@ -24,7 +24,9 @@ def _name_children(parent: Layer) -> None:
         if not child._auto_named:
             if child.name in taken:
                 raise ArgumentError(
-                    f"Two layers of a model are both named {child.name!r}.", where=parent.name, hint="rename one of them"
+                    f"Two layers of a model are both named {child.name!r}.",
+                    where=parent.name,
+                    hint="rename one of them",
                 )
             taken.add(child.name)
     for child in sorted((c for c in children if c._auto_named), key=lambda c: c._serial):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,10 +24,12 @@ def _diagram(model: Any, options: dict[str, bool]) -> tuple[list[_Box], list[tup
     if graph is None:
         layers = list(model.layers)
         if not layers:
-            raise NotBuiltError("There is nothing to draw yet.", where=model.name, hint="build the model first")
+            raise NotBuiltError(
+                "There is nothing to draw yet.", where=model.name, hint="build the model first"
+            )
         boxes = [_Box(str(id(layer)), _label(layer, options)) for layer in layers]
         chain = hasattr(model, "_stack")
-        arrows = [(a.key, b.key) for a, b in zip(boxes, boxes[1:], strict=False)] if chain else []
+        arrows = [(a.key, b.key) for a, b in itertools.pairwise(boxes)] if chain else []
         return boxes, arrows
     boxes, arrows, home, known = [], [], {}, set()
     for node in (*(x.node for x in graph.flat_inputs if x.node is not None), *graph.nodes):
@@ -75,7 +78,11 @@ def model_to_dot(
     boxes, arrows = _diagram(
         model, _options(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
     )
-    lines = [f'digraph "{model.name}" {{', f"  rankdir={rankdir}; dpi={dpi};", '  node [shape=box, fontname="sans-serif"];']
+    lines = [
+        f'digraph "{model.name}" {{',
+        f"  rankdir={rankdir}; dpi={dpi};",
+        '  node [shape=box, fontname="sans-serif"];',
+    ]
     for box in boxes:
         label = "\\n".join(line.replace('"', "'") for line in box.lines)
         lines.append(f'  "{box.key}" [label="{label}"];')
@@ -84,7 +91,13 @@ def model_to_dot(
 
 
 def _options(shapes: bool, dtypes: bool, names: bool, activations: bool, trainable: bool) -> dict[str, bool]:
-    return {"shapes": shapes, "dtypes": dtypes, "names": names, "activations": activations, "trainable": trainable}
+    return {
+        "shapes": shapes,
+        "dtypes": dtypes,
+        "names": names,
+        "activations": activations,
+        "trainable": trainable,
+    }
 
 
 def plot_model(
@@ -123,13 +136,24 @@ def plot_model(
     if shutil.which("dot"):
         kind = path.suffix.lstrip(".") or "png"
         source = model_to_dot(
-            model, show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi, show_layer_activations,
+            model,
+            show_shapes,
+            show_dtype,
+            show_layer_names,
+            rankdir,
+            expand_nested,
+            dpi,
+            show_layer_activations,
             show_trainable,
         )
-        done = subprocess.run(["dot", f"-T{kind}", "-o", str(path)], input=source.encode(), capture_output=True, check=False)
+        done = subprocess.run(
+            ["dot", f"-T{kind}", "-o", str(path)], input=source.encode(), capture_output=True, check=False
+        )
         if done.returncode:
             raise ArgumentError(
-                "Graphviz could not draw it.", received=done.stderr.decode()[:100], hint="use a path ending in .svg or .png"
+                "Graphviz could not draw it.",
+                received=done.stderr.decode()[:100],
+                hint="use a path ending in .svg or .png",
             )
         return str(path)
     path = path.with_suffix(".svg")

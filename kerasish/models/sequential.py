@@ -34,13 +34,17 @@ class Sequential(Model):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return Layer.__new__(cls, *args, **kwargs)
 
-    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._stack: list[Layer] = []
         if layers is not None:
             if not isinstance(layers, (list, tuple)):
                 raise ArgumentError(
-                    "Sequential takes a list of layers.", received=type(layers).__name__, hint="Sequential([layer, ...])"
+                    "Sequential takes a list of layers.",
+                    received=type(layers).__name__,
+                    hint="Sequential([layer, ...])",
                 )
             for layer in layers:
                 self._append(layer)
@@ -71,17 +75,28 @@ class Sequential(Model):
         if isinstance(layer, SymbolicTensor) and layer.node is not None:
             layer = layer.node.operation
         if not isinstance(layer, Layer):
-            hint = "create it: write Dense(10), not Dense" if isinstance(layer, type) else "wrap functions in Lambda"
+            hint = (
+                "create it: write Dense(10), not Dense"
+                if isinstance(layer, type)
+                else "wrap functions in Lambda"
+            )
             raise ArgumentError(
-                "Only layers can be added to a Sequential.", where=self.name, received=repr(layer)[:80], hint=hint
+                "Only layers can be added to a Sequential.",
+                where=self.name,
+                received=repr(layer)[:80],
+                hint=hint,
             )
         if any(other is layer for other in self._stack):
             raise ArgumentError(f"The layer {layer.name!r} is in the model already.", where=self.name)
         if not layer._auto_named and any(other.name == layer.name for other in self._stack):
-            raise ArgumentError(f"Two layers are both named {layer.name!r}.", where=self.name, hint="rename one of them")
+            raise ArgumentError(
+                f"Two layers are both named {layer.name!r}.", where=self.name, hint="rename one of them"
+            )
         if isinstance(layer, InputLayer) and self._stack:
             raise ArgumentError(
-                "An Input can only be the first layer of a Sequential.", where=self.name, hint="move it to the front"
+                "An Input can only be the first layer of a Sequential.",
+                where=self.name,
+                hint="move it to the front",
             )
         if not self._stack and layer._given_input_shape is not None and not isinstance(layer, InputLayer):
             self._stack.append(InputLayer(batch_shape=layer._given_input_shape, dtype=_input_dtype(layer)))
@@ -130,7 +145,9 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Make a model from its configuration."""
-        model = cls(name=config.get("name"), trainable=config.get("trainable", True), dtype=config.get("dtype"))
+        model = cls(
+            name=config.get("name"), trainable=config.get("trainable", True), dtype=config.get("dtype")
+        )
         for layer in sequential_layers(config, custom_objects):
             model._append(layer)
         model._settle()

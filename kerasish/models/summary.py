@@ -53,7 +53,9 @@ def print_summary(
         if show_trainable:
             cells.append("Y" if layer.trainable and layer.weights else ("N" if layer.weights else "-"))
         table.add_row(*cells)
-    console = Console(width=line_length or min(Console().width, 100), record=print_fn is not None, quiet=False)
+    console = Console(
+        width=line_length or min(Console().width, 100), record=print_fn is not None, quiet=False
+    )
     if print_fn is None:
         console.print(table)
         console.print(_totals(model), highlight=False)
@@ -68,9 +70,13 @@ def _is_linear(model: Any) -> bool:
     graph = getattr(model, "_graph", None)
     if graph is None:
         return True
-    return len(graph.flat_inputs) == 1 and all(len(n.inputs) == 1 for n in graph.nodes) and len(graph.nodes) < len(
-        model._sublayers
-    ) + 1 and len(trees.flatten(graph.outputs)) == 1 and _each_used_once(graph)
+    return (
+        len(graph.flat_inputs) == 1
+        and all(len(n.inputs) == 1 for n in graph.nodes)
+        and len(graph.nodes) < len(model._sublayers) + 1
+        and len(trees.flatten(graph.outputs)) == 1
+        and _each_used_once(graph)
+    )
 
 
 def _each_used_once(graph: Any) -> bool:
@@ -101,12 +107,13 @@ def _rows(model: Any, expand: bool, layer_range: Any, depth: int = 0) -> list[tu
 
 
 def _output_shape(layer: Any) -> str:
-    io = getattr(layer, "_nodes_io", None)
-    if io is None and getattr(layer, "_graph", None) is None:
+    if getattr(layer, "_nodes_io", None) is not None or getattr(layer, "_graph", None) is not None:
+        leaves = [leaf.shape for leaf in trees.flatten(layer.output)]
+    else:
+        leaves = getattr(layer, "_seen_shapes", None) or []
+    if not leaves:
         return "?"
-    output = layer.output
-    leaves = trees.flatten(output)
-    return str(leaves[0].shape) if len(leaves) == 1 else str([leaf.shape for leaf in leaves])
+    return str(leaves[0]) if len(leaves) == 1 else str(leaves)
 
 
 def _totals(model: Any) -> str:
@@ -123,7 +130,9 @@ def _totals(model: Any) -> str:
     if _trained(model):
         lines.append(line("Optimizer params", model.optimizer.variables))
     if not model.built:
-        lines.append(" This model has not been built: call build(input_shape), or fit it, to see shapes and counts.")
+        lines.append(
+            " This model has not been built: call build(input_shape), or fit it, to see shapes and counts."
+        )
     return "\n".join(lines)
 
 

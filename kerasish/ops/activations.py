@@ -337,8 +337,8 @@ swish = silu
 
 @overridable
 def _hard_sigmoid(x: Tensor, /) -> Tensor:
-    """min(max(x + 3, 0), 6) / 6; override name "hard_sigmoid"."""
-    return p.divide(p.minimum(p.maximum(p.add(x, 3.0), 0.0), 6.0), 6.0)
+    """relu6(x + 3) / 6; override name "hard_sigmoid"."""
+    return p.divide(_relu6(p.add(x, 3.0)), 6.0)
 
 
 @_overridden(_hard_sigmoid)

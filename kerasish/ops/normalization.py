@@ -125,12 +125,14 @@ def _batch_norm_train(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(y, mean, variance): `_batch_norm` by x's own statistics over all axes but `axis`; name "batch_norm_train".
 
-    The variance is the biased one, mean and variance have shape (C,). All of one dtype, at least float32.
+    The variance is the biased one, mean and variance have shape (C,). All of one dtype, at least float32. The statistics
+    are reported, not differentiated: gradients go through y alone.
     """
     shape = shape_of(x)
     others = tuple(i for i in range(len(shape)) if i != axis)
     mean, variance = (p.reshape(m, shape=(shape[axis],)) for m in _moments(x, axis=others))
-    return _batch_norm(x, mean, variance, scale, offset, axis=axis, epsilon=epsilon), mean, variance
+    y = _batch_norm(x, mean, variance, scale, offset, axis=axis, epsilon=epsilon)
+    return y, p.stop_gradient(mean), p.stop_gradient(variance)
 
 
 @op

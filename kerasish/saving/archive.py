@@ -118,7 +118,10 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO
             if parts.is_absolute() or ".." in parts.parts or ":" in name:
                 raise SavingError("The archive holds a path that leads out of it.", received=name)
             if info.file_size > _MAX_RATIO * max(info.compress_size, 1) + (1 << 20):
-                raise SavingError("The archive unpacks to far more than it holds.", received=f"{name}: {info.file_size} bytes")
+                raise SavingError(
+                    "The archive unpacks to far more than it holds.",
+                    received=f"{name}: {info.file_size} bytes",
+                )
         for name in (METADATA, CONFIG, WEIGHTS):
             if name not in members:
                 raise SavingError(f"The archive lacks {name!r}: it is not a .keras file.", received=str(path))

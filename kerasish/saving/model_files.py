@@ -19,7 +19,11 @@ FORMAT_VERSION = "3.15.1"
 
 
 def save_model(
-    model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
 ) -> None:
     """Save architecture, weights, compile settings and optimizer state as a `.keras` file.
 
@@ -38,10 +42,14 @@ def save_model(
     """
     path = _target(filepath, overwrite, ".keras", "model.save")
     if zipped is False:
-        raise ArgumentError("Only zipped `.keras` files are written.", where="model.save", received="zipped=False")
+        raise ArgumentError(
+            "Only zipped `.keras` files are written.", where="model.save", received="zipped=False"
+        )
     if not model.built and not model.weights:
         raise NotBuiltError(
-            "A model without weights cannot be saved.", where=model.name, hint="call model.build(input_shape) or fit first"
+            "A model without weights cannot be saved.",
+            where=model.name,
+            hint="call model.build(input_shape) or fit first",
         )
     config = serialize_keras_object(model)
     optimizer = model.optimizer
@@ -56,11 +64,13 @@ def save_model(
         model.optimizer = optimizer
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
+def load_model(
+    filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
     """Load a model saved by `model.save`, here or in Keras 3.
 
-    Nothing in the file is executed: lambdas need `safe_mode=False`, classes are looked up among kerasish's own and those
-    registered or given.
+    Nothing in the file is executed: lambdas need `safe_mode=False`, classes are looked up among kerasish's own and
+    those registered or given.
 
     Args:
         filepath: A `.keras` file.
@@ -73,13 +83,17 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
     """
     path = Path(filepath)
     if path.suffix in (".h5", ".hdf5"):
-        raise SavingError("Whole-model .h5 files are not supported.", received=str(path), hint="save as .keras")
+        raise SavingError(
+            "Whole-model .h5 files are not supported.", received=str(path), hint="save as .keras"
+        )
     _, config, weights = read_archive(path)
     compile_config = config.pop("compile_config", None)
     with rebuilding(str(path)):
         model = deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=safe_mode)
         if not hasattr(model, "compile_from_config"):
-            raise SavingError("The config describes something other than a model.", received=type(model).__name__)
+            raise SavingError(
+                "The config describes something other than a model.", received=type(model).__name__
+            )
         if compile and compile_config:
             with CustomObjectScope(custom_objects or {}):
                 model.compile_from_config(compile_config)
@@ -120,10 +134,15 @@ def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
     path = Path(filepath)
     if not str(path).endswith(suffix):
         raise ArgumentError(
-            f"The path must end in {suffix!r}.", where=where, received=str(path), hint=f"{path.stem.split('.')[0]}{suffix}"
+            f"The path must end in {suffix!r}.",
+            where=where,
+            received=str(path),
+            hint=f"{path.stem.split('.')[0]}{suffix}",
         )
     if path.exists() and not overwrite:
-        raise SavingError("The file exists already.", where=where, received=str(path), hint="pass overwrite=True")
+        raise SavingError(
+            "The file exists already.", where=where, received=str(path), hint="pass overwrite=True"
+        )
     return path
 
 

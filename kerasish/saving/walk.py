@@ -1,7 +1,7 @@
 """The parts of a model that hold variables, with their places in a weights file.
 
-The places are Keras 3's: attributes in alphabetical order, each object where it is met first; members of lists and dicts
-by their class in snake case, counted within the container (`layers/dense`, `layers/dense_1`).
+The places are Keras 3's: attributes in alphabetical order, each object where it is met first; members of lists and
+dicts by their class in snake case, counted within the container (`layers/dense`, `layers/dense_1`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,24 @@ from kerasish.layers import Layer
 from kerasish.optimizers import Optimizer
 
 _HIDDEN = frozenset(
-    ["_variables", "_sublayers", "_partition_kept", "_metrics_owned", "_generators", "_init_args", "_stack", "_steps", "_graph", "_compile_config", "history", "_own_losses", "_nodes_io", "_compiled_loss", "_compiled_metrics"]
+    [
+        "_variables",
+        "_sublayers",
+        "_partition_kept",
+        "_metrics_owned",
+        "_generators",
+        "_init_args",
+        "_stack",
+        "_steps",
+        "_graph",
+        "_compile_config",
+        "history",
+        "_own_losses",
+        "_nodes_io",
+        "_seen_shapes",
+        "_compiled_loss",
+        "_compiled_metrics",
+    ]
 )
 
 
@@ -42,7 +59,11 @@ def _visit(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 def _children(value: Any) -> list[tuple[str, Any]]:
     attributes = {k: v for k, v in vars(value).items() if k not in _HIDDEN}
-    if hasattr(value, "_stack") or getattr(value, "_graph", None) is not None or hasattr(value, "_compiled_loss"):
+    if (
+        hasattr(value, "_stack")
+        or getattr(value, "_graph", None) is not None
+        or hasattr(value, "_compiled_loss")
+    ):
         attributes["layers"] = list(value._sublayers)
     return sorted(attributes.items())
 

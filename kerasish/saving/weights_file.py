@@ -67,10 +67,14 @@ class ReadStore:
         if not isinstance(dataset, h5py.Dataset):
             raise SavingError("A weight is not an array.", where=f"{self._where}/{key}")
         if dataset.external or dataset.is_virtual:
-            raise SavingError("A weight lies outside of the file; it is not read.", where=f"{self._where}/{key}")
+            raise SavingError(
+                "A weight lies outside of the file; it is not read.", where=f"{self._where}/{key}"
+            )
         if dataset.nbytes > self._limit:
             raise SavingError(
-                "A weight is far larger than the model's.", where=f"{self._where}/{key}", received=f"shape {dataset.shape}"
+                "A weight is far larger than the model's.",
+                where=f"{self._where}/{key}",
+                received=f"shape {dataset.shape}",
             )
         value = dataset[()]
         if dataset.attrs.get("dtype") == "bfloat16":
@@ -115,7 +119,9 @@ def read_weights(model: Any, file: Any, *, skip_mismatch: bool = False) -> None:
             continue
         _load_part(part, ReadStore(group, path or "the model", limit), path, skip_mismatch)
     if not found:
-        raise SavingError("The file holds no weights in the layout of Keras 3.", received=list(file.keys())[:5])
+        raise SavingError(
+            "The file holds no weights in the layout of Keras 3.", received=list(file.keys())[:5]
+        )
     states = file.attrs.get(_RNG)
     generators = model.seed_generators
     if states is not None and np.shape(states) == (len(generators), 2):

@@ -58,7 +58,11 @@ def assert_backends_agree(
         for (what, one), two in zip(results[name].items(), results[first].values(), strict=True):
             scale = max(1.0, float(np.abs(two).max(initial=0)))
             np.testing.assert_allclose(
-                one, two, rtol, (rtol / 100 if atol is None else atol) * scale, err_msg=f"{what}: {name} and {first}"
+                one,
+                two,
+                rtol,
+                (rtol / 100 if atol is None else atol) * scale,
+                err_msg=f"{what}: {name} and {first}",
             )
 
 
@@ -69,8 +73,12 @@ def _run(model: Any, name: str, x: Any, y: Any) -> dict[str, np.ndarray]:
         model.to_backend(get_engine(name))
         variables = [*model.variables, *model.state_variables]
         kept = [v.numpy().copy() for v in variables]
-        inputs, targets = (trees.map_structure(lambda leaf: None if leaf is None else to_tensor(leaf), t) for t in (x, y))
-        results = {f"output {i}": to_numpy(o) for i, o in enumerate(trees.flatten(model(inputs, training=False)))}
+        inputs, targets = (
+            trees.map_structure(lambda leaf: None if leaf is None else to_tensor(leaf), t) for t in (x, y)
+        )
+        results = {
+            f"output {i}": to_numpy(o) for i, o in enumerate(trees.flatten(model(inputs, training=False)))
+        }
 
         def objective() -> Any:
             outputs = model(inputs, training=True)

@@ -48,7 +48,7 @@ class Test(NamedTuple):
         return f"{self.kind}-{self.label}"
 
 
-def tests(kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Test]:
+def all_tests(kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Test]:
     """All tests of these kinds."""
     tables: dict[str, Iterator[Test]] = {
         "names": (Test("names", check.__name__, check) for check in (_has_primitives, _covers_overrides)),
@@ -82,7 +82,7 @@ def suite(engine: str | Engine, *, kinds: Sequence[str] = tuple(KINDS)) -> Calla
         >>> test_native_overrides = suite("native", kinds=["names"])
     """
 
-    @pytest.mark.parametrize("test", list(tests(kinds)), ids=str)
+    @pytest.mark.parametrize("test", list(all_tests(kinds)), ids=str)
     def test_engine(test: Test) -> None:
         chosen = get_engine(engine)
         if not applies(chosen, test):
@@ -115,7 +115,9 @@ def _covers_overrides(engine: Engine) -> None:
     assert set(engine.overrides) <= set(checks.COMPOSITES), "an override names no composite"
     assert set(engine.overrides) <= tested, f"add rows for {sorted(set(engine.overrides) - tested)}"
     used = {case.name for case in OVERRIDES if case.name in engine.overrides and _answers(engine, case)}
-    assert used | {case.name for case in UPDATES} >= set(engine.overrides), "an override declines all its rows"
+    assert used | {case.name for case in UPDATES} >= set(engine.overrides), (
+        "an override declines all its rows"
+    )
 
 
 def _answers(engine: Engine, case: Any) -> bool:

@@ -36,6 +36,10 @@ def call(
     CALLS.append(Call(name, args, keywords, gradient, batch))
 
 
+ACTIVATIONS = """
+    celu elu exp expm1 gelu hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid log_softmax relu relu6 selu sigmoid
+    silu softmax softplus softsign square squareplus tanh tanh_shrink erf sin cos sparsemax glu
+"""
 X, Y, W = fixed(3, 4, seed=20) / 3, fixed(3, 4, seed=21) / 3, fixed(4, 5, seed=22) / 3
 Z = fixed(2, 3, 4, seed=23) / 3
 IMAGES, KERNEL = fixed(2, 6, 6, 2, seed=24) / 3, fixed(3, 3, 2, 4, seed=25) / 3
@@ -46,23 +50,20 @@ SHARES = np.abs(X) / np.abs(X).sum(1, keepdims=True)
 BINARY = array([[0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]])
 HEADS = fixed(2, 4, 2, 3, seed=28) / 3
 
-for _name in (
-    "celu elu exp expm1 gelu hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid log_softmax relu relu6 selu sigmoid "
-    "silu softmax softplus softsign square squareplus tanh tanh_shrink erf sin cos sparsemax glu"
-).split():
+for _name in ACTIVATIONS.split():
     call(_name, X)
-for _name in "log log1p log2 sqrt rsqrt reciprocal".split():
+for _name in ("log", "log1p", "log2", "sqrt", "rsqrt", "reciprocal"):
     call(_name, np.abs(X) + 0.5)
-for _name in "add subtract multiply maximum minimum arctan2 hypot logaddexp".split():
+for _name in ("add", "subtract", "multiply", "maximum", "minimum", "arctan2", "hypot", "logaddexp"):
     call(_name, X, Y, batch=(0, 1))
     call(_name, X, Y[:1])
 call("divide", X, np.abs(Y) + 1, batch=(0, 1))
 call("power", np.abs(X) + 0.5, Y, batch=(0, 1))
-for _name in "sum mean max min prod var std logsumexp".split():
+for _name in ("sum", "mean", "max", "min", "prod", "var", "std", "logsumexp"):
     call(_name, Z)
     call(_name, Z, axis=-1, keepdims=True)
     call(_name, Z, axis=(1, 2))
-for _name in "argmax argmin".split():
+for _name in ("argmax", "argmin"):
     call(_name, Z, axis=-1, gradient=False)
 call("cumsum", X, axis=1)
 call("sort", X, axis=-1)

@@ -66,7 +66,9 @@ def check_symbolic(engine: Engine, case: Call, found: list[Any]) -> list[Symboli
         assert s.shape == engine.shape_of(y), f"{case}: inferred {s.shape}"
         assert s.dtype == o.dtype == engine.dtype_of(y), f"{case}: inferred {s.dtype}"
         assert len(o.shape) == len(s.shape)
-        assert all(a is None or a == b for a, b in zip(o.shape, s.shape, strict=True)), f"{case}: inferred {o.shape}"
+        assert all(a is None or a == b for a, b in zip(o.shape, s.shape, strict=True)), (
+            f"{case}: inferred {o.shape}"
+        )
     return known
 
 

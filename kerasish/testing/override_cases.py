@@ -1,12 +1,13 @@
 """Rows of the override table: arguments of composites that engines may override, the corners included.
 
-An override must equal its composite in value, and in the gradient with respect to every float tensor. The composites get
-what the operations give them: normalised arguments.
+An override must equal its composite in value, and in the gradient with respect to every float tensor. The composites
+get what the operations give them: normalised arguments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ class Override(NamedTuple):
 
     name: str
     args: tuple[Any, ...]
-    keywords: dict[str, Any] = {}
+    keywords: Mapping[str, Any] = types.MappingProxyType({})
     gradient: bool = True
 
     def __str__(self) -> str:
@@ -54,9 +55,10 @@ GATES = {"activation": "tanh", "recurrent_activation": "sigmoid"}
 ATTENTION = {"scale": 0.5, "causal": False, "soft_cap": None}
 EPSILON = {"epsilon": 1e-3}
 
+_PLAIN = "relu relu6 selu softplus log_sigmoid silu hard_sigmoid hard_silu exp2 erfc"
 #: Activations: at a kink, the gradient is that of the left side.
 ACTIVATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    *((name, {}) for name in "relu relu6 selu softplus log_sigmoid silu hard_sigmoid hard_silu exp2 erfc".split()),
+    *((name, {}) for name in _PLAIN.split()),
     ("leaky_relu", {"negative_slope": 0.2}),
     ("elu", {"alpha": 1.0}),
     ("elu", {"alpha": 0.5}),
@@ -169,7 +171,9 @@ def _attention() -> Iterator[Override]:
 
 def _recurrence() -> Iterator[Override]:
     for name, bias in (("tanh", True), ("relu", False), ("sigmoid", False)):
-        yield Override("simple_rnn", (SEQUENCE, STATE, *weights(1, bias)), {"activation": name, "go_backwards": bias})
+        yield Override(
+            "simple_rnn", (SEQUENCE, STATE, *weights(1, bias)), {"activation": name, "go_backwards": bias}
+        )
     for bias in (True, False):
         options = {**GATES, "go_backwards": bias, "mask": None}
         yield Override("lstm", (SEQUENCE, STATE, STATE * 2, *weights(4, bias)), options)

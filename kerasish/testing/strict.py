@@ -1,8 +1,8 @@
 """The strict engine: NumPy that asserts the call contract.
 
 It runs on the host engine. Before each primitive it checks that kerasish kept its side of the contract
-(`kerasish.core.contract`), after it that the result has the shape and dtype which the primitive's rule promises; what it
-hands out is read-only. Run a new operation or layer on it to see whether third-party engines will be able to.
+(`kerasish.core.contract`), after it that the result has the shape and dtype that the primitive's rule promises; what
+it hands out is read-only. Run a new operation or layer on it to see whether third-party engines will be able to.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from kerasish.core.registry import TABLE, engine_infos, get_engine, host_engine,
 
 _CREATORS = frozenset({"full", "arange"})
 _RUN_USER_CODE = frozenset({"cond", "while_loop", "scan"})
-_SCALAR_OPERANDS = frozenset("""
+_BINARY = """
     add subtract multiply divide floor_divide remainder power maximum minimum arctan2 equal not_equal less less_equal
     greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift
-""".split())
+"""
+_SCALAR_OPERANDS = frozenset(_BINARY.split())
 _BOOLEAN = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not", "any", "all"})
 _INTEGER = frozenset({"bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "left_shift", "right_shift"})
 #: primitive -> where its int32 index tensor stands.
@@ -173,7 +174,9 @@ def _check_keywords(name: str, args: Sequence[Any], keywords: dict[str, Any]) ->
     spread = any(q.kind is q.VAR_POSITIONAL for q in signature.parameters.values())
     wanted = {q.name: str(q.annotation) for q in signature.parameters.values() if q.kind is q.KEYWORD_ONLY}
     _require(spread or len(args) == len(positional), "A primitive got too few or too many tensors.", args)
-    _require(set(keywords) == set(wanted), "Every keyword must be given, and no other.", sorted(keywords), sorted(wanted))
+    _require(
+        set(keywords) == set(wanted), "Every keyword must be given, and no other.", [*keywords], [*wanted]
+    )
     for key, value in keywords.items():
         meaning, test = _KEYWORDS.get(wanted[key], ("a function", callable))
         _require(test(value), f"`{key}` is not normalised.", value, meaning)
@@ -234,7 +237,9 @@ def _check_operands(name: str, args: Sequence[Any], keywords: dict[str, Any]) ->
         _require(args[0].__class__ is list and len(args[0]) > 0, "A list of tensors is needed.", args[0])
         _require(len({x.dtype for x in args[0]}) == 1, "Tensors to concatenate need one dtype.", args[0])
     elif name in ("einsum", "solve", "triangular_solve"):
-        _require(len({x.dtype for x in args}) == 1, "Operands must have equal dtypes.", [x.dtype for x in args])
+        _require(
+            len({x.dtype for x in args}) == 1, "Operands must have equal dtypes.", [x.dtype for x in args]
+        )
     for x in args:
         if name in _BOOLEAN and isinstance(x, StrictTensor):
             _require(x.dtype == "bool", f"{name} takes bools.", x.dtype)
@@ -244,10 +249,14 @@ def _check_operands(name: str, args: Sequence[Any], keywords: dict[str, Any]) ->
         _check_index(name, args, keywords.get("axis", 0))
 
 
-def _check_result(engine: Engine, name: str, args: Sequence[Any], keywords: dict[str, Any], result: Any) -> None:
+def _check_result(
+    engine: Engine, name: str, args: Sequence[Any], keywords: dict[str, Any], result: Any
+) -> None:
     promised = RULES[name](*(spec_of(engine, x) for x in args), **keywords)
     found = [(x.shape, x.dtype) for x in (result if isinstance(result, (tuple, list)) else [result])]
-    wanted = [(tuple(x.shape), x.dtype) for x in (promised if isinstance(promised, (tuple, list)) else [promised])]
+    wanted = [
+        (tuple(x.shape), x.dtype) for x in (promised if isinstance(promised, (tuple, list)) else [promised])
+    ]
     _require(found == wanted, "The result is not what the rule promises.", found, wanted)
 
 

@@ -72,7 +72,13 @@ class Checks:
                 if ignored is not None:
                     labels = labels[labels != ignored]
                 hint = f"labels start at 0; the output needs as many units as there are classes ({shape[-1]} now)"
-                _within(labels, shape[-1], f"targets of {name!r}" if len(loss.names) > 1 else "targets", "labels", hint)
+                _within(
+                    labels,
+                    shape[-1],
+                    f"targets of {name!r}" if len(loss.names) > 1 else "targets",
+                    "labels",
+                    hint,
+                )
             elif function is losses_module.binary_crossentropy and target.size:
                 low, high = target.min(), target.max()
                 if low < 0 or high > 1:
@@ -125,7 +131,9 @@ def _vocabularies(model: Any) -> list[tuple[int, Any]]:
     return [
         (places[id(node.inputs[0])], node.operation)
         for node in graph.nodes
-        if getattr(node.operation, "input_kind", None) == "indices" and node.inputs and id(node.inputs[0]) in places
+        if getattr(node.operation, "input_kind", None) == "indices"
+        and node.inputs
+        and id(node.inputs[0]) in places
     ]
 
 

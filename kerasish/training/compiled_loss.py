@@ -50,7 +50,9 @@ class CompiledLoss:
                 raise ArgumentError("Loss weights must be numbers.", where="compile", received=repr(weight))
         self._weights = weights
         if is_multiple(y_pred) and sum(loss is not None for loss in self.losses) > 1:
-            self.trackers = [Mean(name=f"{n}_loss") for n, one in zip(self.names, self.losses, strict=True) if one]
+            self.trackers = [
+                Mean(name=f"{n}_loss") for n, one in zip(self.names, self.losses, strict=True) if one
+            ]
         self.built = True
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -71,13 +73,16 @@ class CompiledLoss:
                 continue
             if target is None:
                 raise ArgumentError(
-                    f"The output {name!r} has a loss but no target.", hint="pass y for it, or give it no loss in compile"
+                    f"The output {name!r} has a loss but no target.",
+                    hint="pass y for it, or give it no loss in compile",
                 )
             _check_pair(name if len(self.names) > 1 else "", target, output)
             value = loss(target, output, weight)
             tracker = next(trackers, None)
             if tracker is not None:  # shows the loss itself, whatever its share in the total
-                tracker.update_state(value, sample_weight=float(shape_of(output)[0] if shape_of(output) else 1))
+                tracker.update_state(
+                    value, sample_weight=float(shape_of(output)[0] if shape_of(output) else 1)
+                )
             if factor is not None:
                 value = value * factor
             total = value if total is None else total + value

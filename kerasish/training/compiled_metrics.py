@@ -52,7 +52,10 @@ class CompiledMetrics:
         outputs = trees.flatten(y_pred)
         losses = spread(self.loss, y_pred, self.names, "loss")
         self.entries = [[] for _ in self.names]
-        for given, weighted, label in ((self.given, False, "metrics"), (self.given_weighted, True, "weighted_metrics")):
+        for given, weighted, label in (
+            (self.given, False, "metrics"),
+            (self.given_weighted, True, "weighted_metrics"),
+        ):
             per_output = _lists_by_output(given, y_pred, self.names, label)
             for index, chosen in enumerate(per_output):
                 for identifier in chosen:
@@ -78,7 +81,9 @@ class CompiledMetrics:
             return
         targets = pair_targets(y, y_pred, self.names)
         weights = spread(sample_weight, y_pred, self.names, "sample_weight")
-        for entries, target, output, weight in zip(self.entries, targets, trees.flatten(y_pred), weights, strict=True):
+        for entries, target, output, weight in zip(
+            self.entries, targets, trees.flatten(y_pred), weights, strict=True
+        ):
             if target is None:
                 continue
             for metric, _, weighted in entries:
@@ -103,14 +108,22 @@ def _lists_by_output(given: Any, y_pred: Any, names: list[str], what: str) -> li
     if isinstance(given, dict):
         return [_as_list(v) for v in spread(given, y_pred, names, what)]
     if not isinstance(given, (list, tuple)):
-        raise ArgumentError(f"`{what}` must be a list or a dict.", where="compile", received=repr(given), hint=f"[{given!r}]")
-    if len(names) > 1 and len(given) == len(names) and any(isinstance(g, (list, tuple)) or g is None for g in given):
+        raise ArgumentError(
+            f"`{what}` must be a list or a dict.", where="compile", received=repr(given), hint=f"[{given!r}]"
+        )
+    if (
+        len(names) > 1
+        and len(given) == len(names)
+        and any(isinstance(g, (list, tuple)) or g is None for g in given)
+    ):
         return [_as_list(v) for v in given]
     if len(names) > 1 and len(given) == len(names) and trees.is_nested(y_pred):
         return [_as_list(v) for v in given]
     if len(names) > 1:
         raise ArgumentError(
-            f"`{what}` needs one entry (a list) for each output.", expected=f"{len(names)}: {names}", received=given
+            f"`{what}` needs one entry (a list) for each output.",
+            expected=f"{len(names)}: {names}",
+            received=given,
         )
     flat = [item for group in given for item in _as_list(group)]
     return [flat]
@@ -148,7 +161,11 @@ def resolve(identifier: Any, y: Any, y_pred: Any, loss: Any = None) -> tuple[Any
         found = found()
     if isinstance(found, metrics_module.Metric):
         return found, identifier if isinstance(identifier, str) else found.name
-    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", type(found).__name__.lower())
+    name = (
+        identifier
+        if isinstance(identifier, str)
+        else getattr(found, "__name__", type(found).__name__.lower())
+    )
     return metrics_module.MeanMetricWrapper(_as_function(found), name=name), name
 
 

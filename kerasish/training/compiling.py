@@ -63,10 +63,16 @@ class Compilable:
             auto_scale_loss: Scale the loss under mixed_float16, so that small gradients survive.
         """
         if steps_per_execution < 1:
-            raise ArgumentError("`steps_per_execution` must be at least 1.", where="compile", received=steps_per_execution)
+            raise ArgumentError(
+                "`steps_per_execution` must be at least 1.", where="compile", received=steps_per_execution
+            )
         optimizer = optimizers.get(optimizer)
         policy = self.dtype_policy.name  # type: ignore[attr-defined]
-        if auto_scale_loss and policy == "mixed_float16" and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+        if (
+            auto_scale_loss
+            and policy == "mixed_float16"
+            and not isinstance(optimizer, optimizers.LossScaleOptimizer)
+        ):
             optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
         names = list(getattr(self, "output_names", []) or []) or None
         self.optimizer = optimizer
@@ -98,7 +104,12 @@ class Compilable:
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as in a config written to a file."""
-        self.compile(**{k: deserialize_keras_object(v) if isinstance(v, (dict, list)) else v for k, v in config.items()})
+        self.compile(
+            **{
+                k: deserialize_keras_object(v) if isinstance(v, (dict, list)) else v
+                for k, v in config.items()
+            }
+        )
         if self.built and self.optimizer is not None:  # type: ignore[attr-defined]
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
 
@@ -157,7 +168,12 @@ class Compilable:
 
     # -- what users override ---------------------------------------------------------------------------------------
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """The scalar to minimise: the compiled loss plus the penalties that layers added."""
         terms = []
@@ -227,7 +243,7 @@ class Compilable:
 
 
 def ordered_names(metrics: list[Any], results: dict[str, Any]) -> list[str]:
-    """Names of results in Keras' order: those that are some metric's own name as `metrics` go, then the others sorted."""
+    """Names of results in Keras' order: metrics' own names as `metrics` go, then the others sorted."""
     own = dict.fromkeys(m.name for m in metrics if m.name in results)
     return [*own, *sorted(name for name in results if name not in own)]
 

@@ -26,7 +26,7 @@ class Source(Protocol):
 
 
 class Interrupt:
-    """Defers Ctrl-C to the end of the running step, so that no variable is caught half way. A second one acts at once."""
+    """Defers Ctrl-C to the end of the running step: no variable is caught half way. A second one acts at once."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -35,7 +35,10 @@ class Interrupt:
     def watching(self) -> Iterator[Interrupt]:
         """Watch SIGINT; does nothing outside of the main thread or where somebody else handles it."""
         default = signal.default_int_handler
-        mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is default
+        mine = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is default
+        )
         if not mine:
             yield self
             return

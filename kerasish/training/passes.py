@@ -67,7 +67,12 @@ class Pass:
 
 
 def train(
-    run: Pass, notify: CallbackList, *, epochs: int, initial_epoch: int, validate: Callable[[int], dict[str, Any]]
+    run: Pass,
+    notify: CallbackList,
+    *,
+    epochs: int,
+    initial_epoch: int,
+    validate: Callable[[int], dict[str, Any]],
 ) -> None:
     """Epochs of training, each followed by `validate(epoch)`, whose logs get the prefix `val_`."""
     model = run._model

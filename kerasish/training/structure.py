@@ -52,11 +52,15 @@ def spread(value: Any, y_pred: Any, names: list[str], what: str, *, share: bool 
     if isinstance(value, (list, tuple)) and (is_multiple(y_pred) or len(value) == count):
         if len(value) != count:
             raise ArgumentError(
-                f"`{what}` needs one entry for each output.", expected=f"{count}: {names}", received=f"{len(value)}"
+                f"`{what}` needs one entry for each output.",
+                expected=f"{count}: {names}",
+                received=f"{len(value)}",
             )
         return list(value)
     if count > 1 and not share:
-        raise ArgumentError(f"`{what}` needs one entry for each output.", expected=f"{count}: {names}", received=value)
+        raise ArgumentError(
+            f"`{what}` needs one entry for each output.", expected=f"{count}: {names}", received=value
+        )
     return [value] * count
 
 

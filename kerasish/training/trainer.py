@@ -106,7 +106,9 @@ class Trainer(Compilable):
 
     def _infer_call(self, specs: Any) -> None:
         """Make the weights first: a step asks which variables there are before it calls the model."""
-        own_step = type(self).train_step is not Compilable.train_step  # its batches need not be what `call` takes
+        own_step = (
+            type(self).train_step is not Compilable.train_step
+        )  # its batches need not be what `call` takes
         if getattr(type(self), "call", None) is not Layer.call and not own_step:
             infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
 
@@ -267,12 +269,16 @@ class Trainer(Compilable):
         self._require_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
         """Loss and metrics on one batch."""
         self._require_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
-    def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
+    def _on_batch(
+        self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool
+    ) -> Any:
         batch = data.single_batch(x, y, sample_weight, class_weight=class_weight)
         self._prepare(kind, batch)
         Checks(self, None, batch).batch(batch)
@@ -325,8 +331,9 @@ class _Outputs:
 
     def joined(self) -> Any:
         parts = self._done + [trees.map_structure(to_numpy, outputs) for outputs in self._pending]
-        return parts[0] if len(parts) == 1 else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
-
+        return (
+            parts[0] if len(parts) == 1 else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
+        )
 
 
 def _number(value: Any) -> Any:
@@ -346,7 +353,9 @@ def _validates(epoch: int, frequency: Any) -> bool:
     return (epoch + 1) in frequency
 
 
-def _callback_list(callbacks: Any, model: Any, verbose: Any, *, epochs: int, steps: int | None, history: bool) -> Any:
+def _callback_list(
+    callbacks: Any, model: Any, verbose: Any, *, epochs: int, steps: int | None, history: bool
+) -> Any:
     if isinstance(callbacks, CallbackList):
         return callbacks
     return CallbackList(

@@ -1,7 +1,7 @@
 """The probes behind docs/semantics.md: one expression, one answer, on every engine.
 
-An answer is a nested list of numbers, a dtype's name, or an exception's class. `f(...)`, `i(...)` ... make tensors of the
-engine under test from NumPy values of that dtype; `slope(fn, x)` is the gradient of the sum of `fn` at `x`.
+An answer is a nested list of numbers, a dtype's name, or an exception's class. `f(...)`, `i(...)` ... make tensors of
+the engine under test, of that dtype; `slope(fn, x)` is the gradient of the sum of `fn` at `x`.
 """
 
 import numpy as np

@@ -25,7 +25,9 @@ def functional():
 def two_in_two_out():
     a, b = kerasish.Input((4,), name="a"), kerasish.Input((2,), name="b")
     hidden = layers.Concatenate()([layers.Dense(3, activation="tanh")(a), b])
-    return kerasish.Model([a, b], [layers.Dense(1, name="value")(hidden), layers.Dense(3, name="kind")(hidden)])
+    return kerasish.Model(
+        [a, b], [layers.Dense(1, name="value")(hidden), layers.Dense(3, name="kind")(hidden)]
+    )
 
 
 def by_name():

@@ -89,7 +89,9 @@ def test_optimizer_and_metrics_made_elsewhere_follow_the_model(engine):
     assert {v.engine.name for v in (*optimizer.variables, *metric.variables)} == {engine.name}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(("native", "torch", "jax", "tensorflow"), 2)), ids="-".join)
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(("native", "torch", "jax", "tensorflow"), 2)), ids="-".join
+)
 def test_two_engines_take_turns(order):
     alone = {}
     for name in order:

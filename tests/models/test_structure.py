@@ -11,7 +11,14 @@ import kerasish
 from kerasish import layers, ops
 from kerasish.core import trees
 from kerasish.core.convert import to_numpy
-from kerasish.core.errors import ArgumentError, GraphError, KerasishError, NotBuiltError, ShapeError, UnknownNameError
+from kerasish.core.errors import (
+    ArgumentError,
+    GraphError,
+    KerasishError,
+    NotBuiltError,
+    ShapeError,
+    UnknownNameError,
+)
 
 EVERY = [
     "eager_sequential", "lazy_sequential", "functional", "two_in_two_out", "by_name", "shared_layer", "nested",
@@ -99,11 +106,14 @@ def test_unknown_sizes_pass_through():
 # -- Sequential --------------------------------------------------------------------------------------------------------
 def test_lazy_sequential_has_no_weights_until_it_sees_a_shape(make):
     model = make("lazy_sequential")
-    assert not model.built and model.weights == []
+    assert not model.built
+    assert model.weights == []
     with pytest.raises(NotBuiltError, match=r"build\(input_shape\)"):
         model.count_params()
     model.build((None, 4))
-    assert model.built and model.count_params() == 43 and model.output_shape == (None, 3)
+    assert model.built
+    assert model.count_params() == 43
+    assert model.output_shape == (None, 3)
 
 
 def test_lazy_and_eager_builds_are_equal(make, inputs):
@@ -115,12 +125,15 @@ def test_add_and_pop():
     model = kerasish.Sequential()
     model.add(kerasish.Input((4,)))
     model.add(layers.Dense(3))
-    assert model.output_shape == (None, 3) and len(model.layers) == 1
+    assert model.output_shape == (None, 3)
+    assert len(model.layers) == 1
     model.add(layers.Dense(2))
-    assert model.output_shape == (None, 2) and model.count_params() == 15 + 8
+    assert model.output_shape == (None, 2)
+    assert model.count_params() == 15 + 8
     popped = model.pop()
     assert popped.units == 2
-    assert model.output_shape == (None, 3) and model.count_params() == 15
+    assert model.output_shape == (None, 3)
+    assert model.count_params() == 15
 
 
 def test_add_after_training_trains_the_new_layer():
@@ -141,7 +154,10 @@ def test_add_after_training_trains_the_new_layer():
         (lambda: kerasish.Sequential(layers.Dense(2)), "takes a list"),
         (lambda: kerasish.Sequential([layers.Dense]), r"Dense\(10\), not Dense"),
         (lambda: kerasish.Sequential([np.tanh]), "Lambda"),
-        (lambda: kerasish.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")]), "both named 'a'"),
+        (
+            lambda: kerasish.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")]),
+            "both named 'a'",
+        ),
         (lambda: kerasish.Sequential([layers.Dense(2), kerasish.Input((3,))]), "first layer"),
         (lambda: kerasish.Sequential().pop(), "no layer to pop"),
         (lambda: kerasish.Sequential().build((None, 3)), "without layers"),
@@ -276,10 +292,12 @@ def test_config_and_json_round_trips(name, make, inputs):
 def test_lazy_sequential_round_trip(make):
     model = make("lazy_sequential")
     copy = kerasish.Sequential.from_config(model.get_config())
-    assert not copy.built and [layer.units for layer in copy.layers] == [5, 3]
+    assert not copy.built
+    assert [layer.units for layer in copy.layers] == [5, 3]
     model.build((None, 4))
     copy = kerasish.Sequential.from_config(model.get_config())
-    assert copy.built and copy.count_params() == 43
+    assert copy.built
+    assert copy.count_params() == 43
 
 
 def test_subclassed_round_trip(subclassed):
@@ -307,7 +325,12 @@ def test_clone_function_chooses_the_layers(make):
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("{", "not JSON"), ("[1]", "does not describe a model"), ("3", "does not describe"), ('{"class_name": "Nope", "module": "keras", "config": {}}', "Nope")],
+    [
+        ("{", "not JSON"),
+        ("[1]", "does not describe a model"),
+        ("3", "does not describe"),
+        ('{"class_name": "Nope", "module": "keras", "config": {}}', "Nope"),
+    ],
 )
 def test_bad_json_is_one_clear_error(text, match):
     with pytest.raises(KerasishError, match=match):

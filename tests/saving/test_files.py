@@ -181,7 +181,9 @@ def test_weights_of_other_dtypes_round_trip(tmp_path, dtype):
     loaded = kerasish.models.load_model(tmp_path / "m.keras")
     for left, right in zip(model.weights, loaded.weights, strict=True):
         assert right.dtype == dtype
-        np.testing.assert_array_equal(np.asarray(left.numpy(), "float64"), np.asarray(right.numpy(), "float64"))
+        np.testing.assert_array_equal(
+            np.asarray(left.numpy(), "float64"), np.asarray(right.numpy(), "float64")
+        )
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -222,12 +224,20 @@ def test_skip_mismatch_loads_what_fits(tmp_path):
         (lambda m, p: m.save(p / "m.h5"), ArgumentError, r"\.keras"),
         (lambda m, p: m.save_weights(p / "m.h5"), ArgumentError, r"\.weights\.h5"),
         (lambda m, p: m.save(p / "m.keras", zipped=False), ArgumentError, "zipped"),
-        (lambda m, p: [m.save(p / "m.keras"), m.save(p / "m.keras", overwrite=False)], SavingError, "overwrite=True"),
+        (
+            lambda m, p: [m.save(p / "m.keras"), m.save(p / "m.keras", overwrite=False)],
+            SavingError,
+            "overwrite=True",
+        ),
         (lambda m, p: kerasish.models.load_model(p / "nope.keras"), SavingError, "no such file"),
         (lambda m, p: m.load_weights(p / "nope.weights.h5"), SavingError, "no such file"),
         (lambda m, p: kerasish.models.load_model(p / "old.h5"), SavingError, "not supported"),
         (lambda m, p: kerasish.models.load_model(p), SavingError, "folder"),
-        (lambda m, p: kerasish.Sequential([kerasish.layers.Dense(2)]).save(p / "m.keras"), NotBuiltError, "build"),
+        (
+            lambda m, p: kerasish.Sequential([kerasish.layers.Dense(2)]).save(p / "m.keras"),
+            NotBuiltError,
+            "build",
+        ),
         (lambda m, p: m.load_weights(p / "x.weights.h5", by_nam=True), ArgumentError, "by_nam"),
     ],
 )
@@ -397,16 +407,24 @@ HOSTILE = {
     "optimizer is a list": with_config(lambda c: c["compile_config"].update(optimizer=[1])),
     "compile has more": with_config(lambda c: c["compile_config"].update(exec="x")),
     "external data": with_weights(lambda f: _replace(f, _external)),
-    "external link": with_weights(lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, h5py.ExternalLink("/etc/hostname", "/x")))),
-    "soft link": with_weights(lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, h5py.SoftLink("/layers/dense_1/vars/0")))),
-    "link to a group": with_weights(lambda f: (f.move("layers", "other"), f.__setitem__("layers", h5py.SoftLink("/other")))),
+    "external link": with_weights(
+        lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, h5py.ExternalLink("/etc/hostname", "/x")))
+    ),
+    "soft link": with_weights(
+        lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, h5py.SoftLink("/layers/dense_1/vars/0")))
+    ),
+    "link to a group": with_weights(
+        lambda f: (f.move("layers", "other"), f.__setitem__("layers", h5py.SoftLink("/other")))
+    ),
     "giant": with_weights(lambda f: _replace(f, _giant)),
-    "other shape": with_weights(lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, np.ones((4, 6), "float32")))),
+    "other shape": with_weights(
+        lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, np.ones((4, 6), "float32")))
+    ),
     "text weights": with_weights(lambda f: _replace(f, lambda g: g.__setitem__(KERNEL, "hello"))),
     "group for array": with_weights(lambda f: _replace(f, lambda g: g.create_group(KERNEL))),
     "missing": with_weights(lambda f: _replace(f, lambda g: None)),
     "nothing at all": with_weights(lambda f: [f.__delitem__(k) for k in list(f)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

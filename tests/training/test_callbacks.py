@@ -65,7 +65,9 @@ def _note(event):
         # Positional logs come as the last argument.
         numbers = [a for a in args if isinstance(a, int)]
         given = logs if logs is not None else next((a for a in args if isinstance(a, dict)), None)
-        self.events.append((event, *numbers, *(sorted(given) if given and event.endswith("epoch_end") else [])))
+        self.events.append(
+            (event, *numbers, *(sorted(given) if given and event.endswith("epoch_end") else []))
+        )
 
     return method
 
@@ -110,7 +112,8 @@ def test_model_and_params_are_told():
 
 def test_history():
     history = fit(compiled(), 3, validation_split=0.25, initial_epoch=1)
-    assert history.epoch == [1, 2] and sorted(history.history) == ["loss", "mae", "val_loss", "val_mae"]
+    assert history.epoch == [1, 2]
+    assert sorted(history.history) == ["loss", "mae", "val_loss", "val_mae"]
     assert all(len(v) == 2 and all(type(x) is float for x in v) for v in history.history.values())
     pytest.importorskip("matplotlib")
     assert len(history.plot().axes) == 2
@@ -204,13 +207,18 @@ SETTINGS = [
     ("ModelCheckpoint", {"filepath": "m-{epoch:02d}-{val_loss:.2f}.keras"}),
     ("ModelCheckpoint", {"filepath": "best.keras", "save_best_only": True}),
     ("ModelCheckpoint", {"filepath": "best.keras", "save_best_only": True, "monitor": "val_accuracy"}),
-    ("ModelCheckpoint", {"filepath": "b.weights.h5", "save_best_only": True, "save_weights_only": True, "mode": "max"}),
+    (
+        "ModelCheckpoint",
+        {"filepath": "b.weights.h5", "save_best_only": True, "save_weights_only": True, "mode": "max"},
+    ),
     ("ModelCheckpoint", {"filepath": "b.keras", "save_best_only": True, "initial_value_threshold": 3.05}),
 ]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize(("name", "options"), SETTINGS, ids=lambda v: v if isinstance(v, str) else ",".join(v))
+@pytest.mark.parametrize(
+    ("name", "options"), SETTINGS, ids=lambda v: v if isinstance(v, str) else ",".join(v)
+)
 def test_behaves_as_keras(name, options, script):
     ours, theirs = getattr(callbacks, name)(**options), getattr(keras.callbacks, name)(**options)
     if name in ("EarlyStopping", "ModelCheckpoint") and options.get("monitor") == "val_accuracy":
@@ -232,7 +240,9 @@ def test_learning_rate_reaches_the_optimizer_and_the_logs(engine):
 def test_early_stopping_goes_back_to_the_best_weights(engine):
     model = compiled(kerasish.optimizers.SGD(0.5))
     kept = {}
-    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.update({epoch: model.get_weights()}))
+    keep = callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kept.update({epoch: model.get_weights()})
+    )
     stop = callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True, mode="max")
     history = fit(model, 20, callbacks=[keep, stop])
     assert len(history.epoch) < 20
@@ -242,7 +252,8 @@ def test_early_stopping_goes_back_to_the_best_weights(engine):
 def test_terminate_on_nan(engine, capsys):
     model = compiled(kerasish.optimizers.SGD(1e30))
     history = fit(model, 50, callbacks=[callbacks.TerminateOnNaN()])
-    assert len(history.epoch) < 50 and "training stops" in capsys.readouterr().out
+    assert len(history.epoch) < 50
+    assert "training stops" in capsys.readouterr().out
 
 
 def test_checkpoint_and_best_model(tmp_path, engine):
@@ -251,7 +262,9 @@ def test_checkpoint_and_best_model(tmp_path, engine):
     each = callbacks.ModelCheckpoint(path, save_weights_only=True, save_freq=3)
     best = callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="loss", save_best_only=True)
     kept = {}
-    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.update({logs["loss"]: model.get_weights()}))
+    keep = callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kept.update({logs["loss"]: model.get_weights()})
+    )
     fit(model, 3, callbacks=[each, best, keep])
     assert sorted(p.name for p in tmp_path.glob("*.h5")) == [
         "m-1-3.weights.h5", "m-2-2.weights.h5", "m-3-1.weights.h5", "m-3-4.weights.h5",
@@ -303,7 +316,8 @@ def test_a_broken_backup_falls_back_to_the_one_before(tmp_path, capsys):
         fit(compiled(), 5, callbacks=[backup, _dies_in(3)])
     (tmp_path / "b" / "latest.weights.h5").write_bytes(b"torn")
     found = fit(compiled(), 5, callbacks=[callbacks.BackupAndRestore(tmp_path / "b", double_checkpoint=True)])
-    assert found.epoch[0] == 2 and "cannot be read" in capsys.readouterr().out
+    assert found.epoch[0] == 2
+    assert "cannot be read" in capsys.readouterr().out
 
 
 def test_csv_logger(tmp_path):
@@ -311,7 +325,8 @@ def test_csv_logger(tmp_path):
     history = fit(model, 2, callbacks=[callbacks.CSVLogger(tmp_path / "log.csv")]).history
     fit(model, 1, callbacks=[callbacks.CSVLogger(tmp_path / "log.csv", append=True)])
     rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
-    assert [row["epoch"] for row in rows] == ["0", "1", "0"] and set(rows[0]) == {"epoch", "loss", "mae"}
+    assert [row["epoch"] for row in rows] == ["0", "1", "0"]
+    assert set(rows[0]) == {"epoch", "loss", "mae"}
     np.testing.assert_allclose([float(row["loss"]) for row in rows[:2]], history["loss"], rtol=1e-6)
 
 
@@ -337,7 +352,8 @@ def test_remote_monitor():
         server.shutdown()
         thread.join()
         server.server_close()
-    assert [m["epoch"] for m in got] == [0, 1] and got[0]["loss"] > 0
+    assert [m["epoch"] for m in got] == [0, 1]
+    assert got[0]["loss"] > 0
     with pytest.warns(UserWarning, match="could not reach"):
         fit(compiled(), 1, callbacks=[callbacks.RemoteMonitor(root="http://127.0.0.1:9")])
 
@@ -357,14 +373,19 @@ def test_tensorboard_reads_its_files(tmp_path, engine):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     model = compiled()
-    board = callbacks.TensorBoard(tmp_path, histogram_freq=1, update_freq="batch", write_steps_per_second=True)
+    board = callbacks.TensorBoard(
+        tmp_path, histogram_freq=1, update_freq="batch", write_steps_per_second=True
+    )
     history = fit(model, 2, validation_split=0.25, callbacks=[board]).history
     train = EventAccumulator(str(tmp_path / "train")).Reload()
     assert {"epoch_loss", "epoch_mae", "batch_loss", "epoch_steps_per_second"} <= set(train.Tags()["scalars"])
     np.testing.assert_allclose([s.value for s in train.Scalars("epoch_loss")], history["loss"], rtol=1e-6)
     validation = EventAccumulator(str(tmp_path / "validation")).Reload()
-    np.testing.assert_allclose([s.value for s in validation.Scalars("epoch_loss")], history["val_loss"], rtol=1e-6)
-    assert len(train.Tags()["histograms"]) == len(model.weights) and train.Tags()["graph"]
+    np.testing.assert_allclose(
+        [s.value for s in validation.Scalars("epoch_loss")], history["val_loss"], rtol=1e-6
+    )
+    assert len(train.Tags()["histograms"]) == len(model.weights)
+    assert train.Tags()["graph"]
 
 
 def test_a_name_that_is_not_in_the_logs_warns_once():
@@ -384,7 +405,9 @@ class Terminal(io.StringIO):
 def test_a_pipe_gets_one_line_an_epoch(capsys):
     fit(compiled(), 3, verbose="auto", validation_split=0.25)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and lines[0].startswith("Epoch 1/3 - 3 steps") and "val_loss" in lines[2]
+    assert len(lines) == 3
+    assert lines[0].startswith("Epoch 1/3 - 3 steps")
+    assert "val_loss" in lines[2]
     assert not any("\r" in line for line in lines)
 
 
@@ -394,10 +417,15 @@ def test_a_terminal_gets_a_bar_that_is_redrawn(monkeypatch):
     monkeypatch.setattr("kerasish.training.callbacks.progress._PERIOD", 0.0)
     fit(compiled(), 2, verbose=1, validation_split=0.25)
     text = stream.getvalue()
-    assert text.startswith("Epoch 1/2\n") and text.count("\r") >= 6
-    assert "1/3 ━" in text and "left" in text and "validating" in text and "val_mae" in text
+    assert text.startswith("Epoch 1/2\n")
+    assert text.count("\r") >= 6
+    assert "1/3 ━" in text
+    assert "left" in text
+    assert "validating" in text
+    assert "val_mae" in text
     last = text.splitlines()[-1].split("\r")[-1]
-    assert last.startswith("3/3 ━") and "val_loss" in last
+    assert last.startswith("3/3 ━")
+    assert "val_loss" in last
 
 
 @pytest.mark.parametrize("verbose", [0, 2])
@@ -414,6 +442,9 @@ def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(2, "2.0s/step"), (0.02, "20ms/step"), (0.0021, "2.1ms/step"), (2e-5, "20us/step"), (0, "0us/step")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2, "2.0s/step"), (0.02, "20ms/step"), (0.0021, "2.1ms/step"), (2e-5, "20us/step"), (0, "0us/step")],
+)
 def test_rates(seconds, text):
     assert rate(seconds) == text

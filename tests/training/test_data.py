@@ -110,7 +110,9 @@ def test_every_form_of_data_gives_the_same_history(engine, form):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("form", ["float64 arrays", "list of lists' loader", "torch loader", "tensorflow data set"])
+@pytest.mark.parametrize(
+    "form", ["float64 arrays", "list of lists' loader", "torch loader", "tensorflow data set"]
+)
 def test_predict_takes_it_too(form):
     model = compiled()
     (x, *_), options = FORMS[form]()
@@ -147,7 +149,8 @@ def test_pydataset_epochs_end_and_shuffle_by_batch():
     compiled().fit(dataset, epochs=3, verbose=0)
     assert dataset.ended == 3
     epochs = [tuple(order[i : i + 5]) for i in range(0, 15, 5)]
-    assert all(sorted(e) == list(range(5)) for e in epochs) and len(set(epochs)) > 1
+    assert all(sorted(e) == list(range(5)) for e in epochs)
+    assert len(set(epochs)) > 1
 
 
 def test_nests_of_inputs_by_name():
@@ -203,7 +206,8 @@ def test_a_used_up_generator_is_told():
 def test_users_arrays_are_not_changed():
     x, y = X.copy(), Y.copy()
     compiled().fit(x, y, epochs=2, verbose=0)
-    assert np.array_equal(x, X) and np.array_equal(y, Y)
+    assert np.array_equal(x, X)
+    assert np.array_equal(y, Y)
 
 
 @pytest.mark.parametrize("steps", [3, 8])
@@ -219,5 +223,7 @@ def test_steps_per_epoch_reads_on_where_the_last_epoch_stopped(steps):
     assert batches == list(range(steps)) * 4
     np.testing.assert_allclose(losses, means, rtol=1e-5)
     # A training that begins later begins at the same samples.
-    later = model.fit(x, x, batch_size=4, initial_epoch=2, epochs=4, steps_per_epoch=steps, shuffle=False, verbose=0)
+    later = model.fit(
+        x, x, batch_size=4, initial_epoch=2, epochs=4, steps_per_epoch=steps, shuffle=False, verbose=0
+    )
     np.testing.assert_allclose(later.history["loss"], means[2:], rtol=1e-5)

@@ -44,7 +44,11 @@ EVEN = 20  # samples that batches of 5 divide
 def mlp(k, outputs=2, activation=None, **options):
     layers = k.layers
     return k.Sequential(
-        [k.Input((4,)), layers.Dense(6, activation="tanh", **options), layers.Dense(outputs, activation=activation)]
+        [
+            k.Input((4,)),
+            layers.Dense(6, activation="tanh", **options),
+            layers.Dense(outputs, activation=activation),
+        ]
     )
 
 
@@ -61,7 +65,9 @@ def regularized(k):
 
 
 def normalized(k):
-    return k.Sequential([k.Input((4,)), k.layers.Dense(6, use_bias=False), k.layers.BatchNormalization(), k.layers.Dense(2)])
+    return k.Sequential(
+        [k.Input((4,)), k.layers.Dense(6, use_bias=False), k.layers.BatchNormalization(), k.layers.Dense(2)]
+    )
 
 
 def masked(k):
@@ -117,32 +123,92 @@ CASES = [
     case("sgd momentum", mlp, {"optimizer": lambda k: k.optimizers.SGD(0.05, momentum=0.9)}),
     case("rmsprop default", mlp, {"optimizer": "rmsprop"}),
     case("clipped", mlp, {"optimizer": lambda k: k.optimizers.Adam(0.05, global_clipnorm=0.1)}),
-    case("schedule", mlp, {"optimizer": lambda k: k.optimizers.SGD(k.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5))}),
+    case(
+        "schedule",
+        mlp,
+        {"optimizer": lambda k: k.optimizers.SGD(k.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5))},
+    ),
     case("accuracy sparse", softmax, {"loss": CE, "metrics": ["accuracy", "acc"]}, y=LABELS),
     case("accuracy column", softmax, {"loss": CE, "metrics": ["accuracy"]}, y=LABELS.reshape(-1, 1)),
-    case("accuracy one-hot", softmax, {"loss": "categorical_crossentropy", "metrics": ["accuracy", "categorical_crossentropy"]}, y=ONE_HOT),
-    case("accuracy binary", logistic, {"loss": "binary_crossentropy", "metrics": ["accuracy", "AUC"]}, y=BINARY),
-    case("loss object", softmax, {"loss": sparse, "metrics": [lambda k: k.metrics.SparseTopKCategoricalAccuracy(2)]}, y=LABELS),
+    case(
+        "accuracy one-hot",
+        softmax,
+        {"loss": "categorical_crossentropy", "metrics": ["accuracy", "categorical_crossentropy"]},
+        y=ONE_HOT,
+    ),
+    case(
+        "accuracy binary", logistic, {"loss": "binary_crossentropy", "metrics": ["accuracy", "AUC"]}, y=BINARY
+    ),
+    case(
+        "loss object",
+        softmax,
+        {"loss": sparse, "metrics": [lambda k: k.metrics.SparseTopKCategoricalAccuracy(2)]},
+        y=LABELS,
+    ),
     case("weights", mlp, {"metrics": ["mae"], "weighted_metrics": ["mae", "mse"]}, sample_weight=WEIGHTS),
-    case("class weights", softmax, {"loss": CE, "weighted_metrics": ["accuracy"]}, y=LABELS, class_weight={0: 0.5, 1: 2.0, 2: 1.0}),
-    case("class weights one-hot", softmax, {"loss": "categorical_crossentropy"}, y=ONE_HOT, class_weight={0: 0.5, 1: 2.0, 2: 1.0}),
+    case(
+        "class weights",
+        softmax,
+        {"loss": CE, "weighted_metrics": ["accuracy"]},
+        y=LABELS,
+        class_weight={0: 0.5, 1: 2.0, 2: 1.0},
+    ),
+    case(
+        "class weights one-hot",
+        softmax,
+        {"loss": "categorical_crossentropy"},
+        y=ONE_HOT,
+        class_weight={0: 0.5, 1: 2.0, 2: 1.0},
+    ),
     # Keras on jax loses the mask of predictions on their way out of the gradient: its metrics in fit do not see it.
     case("mask", masked, x=TOKENS, y=STEPS),
-    case("temporal weights", masked, x=TOKENS, y=STEPS, sample_weight=np.outer(WEIGHTS, np.ones(7)).astype("float32")),
+    case(
+        "temporal weights",
+        masked,
+        x=TOKENS,
+        y=STEPS,
+        sample_weight=np.outer(WEIGHTS, np.ones(7)).astype("float32"),
+    ),
     case("mask consumed", pooled, x=TOKENS),
     case("two outputs", two_outputs, {"loss": ["mse", CE], "metrics": [["mae"], ["accuracy"]]}, **TWO),
     case("two outputs, weights", two_outputs, {"loss": ["mse", CE], "loss_weights": [0.3, 2.0]}, **TWO),
-    case("two outputs, one loss", two_outputs, {"loss": ["mse", None], "metrics": [None, ["accuracy"]]}, **TWO),
-    case("two outputs, by name", two_outputs, {"loss": {"value": "mse", "kind": CE}, "metrics": {"kind": ["accuracy"]},
-        "loss_weights": {"value": 0.5, "kind": 1.0}}, x={"a": X, "b": X2}, y={"value": REAL, "kind": LABELS}),
-    case("two outputs, sample weights", two_outputs, {"loss": ["mse", CE], "weighted_metrics": [["mae"], ["accuracy"]]},
-        sample_weight=[WEIGHTS, WEIGHTS[::-1].copy()], **TWO),
-    case("named outputs", two_named_outputs, {"loss": {"value": "mse", "kind": CE}, "metrics": {"kind": "accuracy"}}, **NAMED),
+    case(
+        "two outputs, one loss", two_outputs, {"loss": ["mse", None], "metrics": [None, ["accuracy"]]}, **TWO
+    ),
+    case(
+        "two outputs, by name",
+        two_outputs,
+        {
+            "loss": {"value": "mse", "kind": CE},
+            "metrics": {"kind": ["accuracy"]},
+            "loss_weights": {"value": 0.5, "kind": 1.0},
+        },
+        x={"a": X, "b": X2},
+        y={"value": REAL, "kind": LABELS},
+    ),
+    case(
+        "two outputs, sample weights",
+        two_outputs,
+        {"loss": ["mse", CE], "weighted_metrics": [["mae"], ["accuracy"]]},
+        sample_weight=[WEIGHTS, WEIGHTS[::-1].copy()],
+        **TWO,
+    ),
+    case(
+        "named outputs",
+        two_named_outputs,
+        {"loss": {"value": "mse", "kind": CE}, "metrics": {"kind": "accuracy"}},
+        **NAMED,
+    ),
     case("shared loss", two_outputs, {"loss": "mse"}, x=[X, X2], y=[REAL, ONE_HOT]),
     case("validation split", mlp, {"metrics": ["mae"]}, validation_split=0.3),
     case("validation data", mlp, {"metrics": ["mae"]}, validation_data=(X[:7], REAL[:7])),
-    case("validation weights", mlp, {"weighted_metrics": ["mae"]}, validation_data=(X[:7], REAL[:7], WEIGHTS[:7]),
-        validation_batch_size=3),
+    case(
+        "validation weights",
+        mlp,
+        {"weighted_metrics": ["mae"]},
+        validation_data=(X[:7], REAL[:7], WEIGHTS[:7]),
+        validation_batch_size=3,
+    ),
     case("validation steps", mlp, validation_data=(X, REAL), validation_steps=2),
     case("validation freq", mlp, validation_data=(X, REAL), validation_freq=2, epochs=4),
     case("validation freq list", mlp, validation_data=(X, REAL), validation_freq=[1, 3], epochs=4),
@@ -155,7 +221,7 @@ CASES = [
     case("ema", mlp, {"optimizer": lambda k: k.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=4)}),
     case("accumulation", mlp, {"optimizer": lambda k: k.optimizers.SGD(0.1, gradient_accumulation_steps=2)}),
     case("whole set", mlp, batch_size=None),
-]  # fmt: skip
+]
 
 
 def resolved(value, library):
@@ -196,7 +262,9 @@ def starting_weights(row):
     return row.model(kerasish).get_weights()
 
 
-@pytest.mark.parametrize("row", [c for c in CASES if c.name in ("two outputs", "plain", "mask")], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "row", [c for c in CASES if c.name in ("two outputs", "plain", "mask")], ids=lambda r: r.name
+)
 def test_evaluate_and_one_batch_equal_those_of_keras(row):
     results = []
     weights = starting_weights(row)
@@ -225,11 +293,14 @@ def test_evaluate_and_one_batch_equal_those_of_keras(row):
 def test_signatures_are_those_of_keras(method):
     ours = inspect.signature(getattr(kerasish.Model, method)).parameters
     theirs = inspect.signature(getattr(keras.Model, method)).parameters
-    assert [(p.name, p.default, p.kind) for p in ours.values()] == [(p.name, p.default, p.kind) for p in theirs.values()]
+    assert [(p.name, p.default, p.kind) for p in ours.values()] == [
+        (p.name, p.default, p.kind) for p in theirs.values()
+    ]
 
 
 @pytest.mark.parametrize(
-    "name", ["summary", "get_layer", "save", "load_weights", "count_params", "compute_loss", "compute_metrics"]
+    "name",
+    ["summary", "get_layer", "save", "load_weights", "count_params", "compute_loss", "compute_metrics"],
 )
 def test_names_of_other_arguments_are_those_of_keras(name):
     ours = inspect.signature(getattr(kerasish.Model, name)).parameters

@@ -13,7 +13,14 @@ import kerasish
 from kerasish import layers, ops
 from kerasish.core.convert import to_numpy
 from kerasish.core.differentiate import value_and_grad_of_variables
-from kerasish.core.errors import ArgumentError, DataError, KerasishError, NotBuiltError, NumericError, OutOfRangeError
+from kerasish.core.errors import (
+    ArgumentError,
+    DataError,
+    KerasishError,
+    NotBuiltError,
+    NumericError,
+    OutOfRangeError,
+)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(22, 4)).astype("float32")
@@ -46,7 +53,8 @@ def test_predict_gives_every_sample_once_in_order(engine, size):
     model = mlp()
     found = model.predict(X, batch_size=size, verbose=0)
     np.testing.assert_allclose(found, to_numpy(model(X)), rtol=1e-4, atol=1e-5)
-    assert isinstance(found, np.ndarray) and found.dtype == np.float32
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == np.float32
     np.testing.assert_array_equal(model.predict_on_batch(X[:3]).shape, (3, 2))
 
 
@@ -101,7 +109,8 @@ def test_own_train_step_decides_the_logs(engine):
     model = OwnStep()
     model.compile(optimizer=kerasish.optimizers.SGD(0.1))
     history = model.fit(X, Y, batch_size=5, epochs=4, shuffle=False, verbose=0).history
-    assert list(history) == ["seen"] and history["seen"][-1] < history["seen"][0]
+    assert list(history) == ["seen"]
+    assert history["seen"][-1] < history["seen"][0]
 
 
 class OwnLoss(kerasish.Model):
@@ -158,7 +167,8 @@ def test_a_step_that_returns_no_dict_is_explained():
 def test_metrics_of_layers_and_batches_so_far(engine):
     model = compiled(mlp(), metrics=["mae"])
     first = model.train_on_batch(X[:5], Y[:5], return_dict=True)
-    assert list(first) == ["loss", "mae"] and model.metrics_names == ["loss", "mae"]
+    assert list(first) == ["loss", "mae"]
+    assert model.metrics_names == ["loss", "mae"]
     for _ in range(30):
         last = model.train_on_batch(X[:5], Y[:5])
     assert last[0] < first["loss"]
@@ -205,24 +215,44 @@ SPARSE = "sparse_categorical_crossentropy"
 WRONG = {
     "empty": (lambda m: m.fit(X[:0], Y[:0], verbose=0), DataError, "empty"),
     "lengths": (lambda m: m.fit(X, Y[:5], verbose=0), DataError, "x: 22, y: 5"),
-    "weights' length": (lambda m: m.fit(X, Y, sample_weight=np.ones(3), verbose=0), DataError, "sample_weight: 3"),
+    "weights' length": (
+        lambda m: m.fit(X, Y, sample_weight=np.ones(3), verbose=0),
+        DataError,
+        "sample_weight: 3",
+    ),
     "nan": (lambda m: m.fit(_nan(), Y, verbose=0), NumericError, r"\(3, 1\)"),
-    "nan target": (lambda m: m.evaluate(X, np.full((22, 2), np.nan), verbose=0), NumericError, "`y` holds NaN"),
+    "nan target": (
+        lambda m: m.evaluate(X, np.full((22, 2), np.nan), verbose=0),
+        NumericError,
+        "`y` holds NaN",
+    ),
     "nothing": (lambda m: m.fit(verbose=0), DataError, "no data"),
     "text": (lambda m: m.fit(np.array([["a"] * 4] * 3), Y[:3], verbose=0), DataError, "text"),
     "objects": (lambda m: m.fit(object(), verbose=0), DataError, "not understood"),
     "features": (lambda m: m.fit(X[:, :3], Y, verbose=0), KerasishError, r"\(None, 4\)"),
     "batch size": (lambda m: m.fit(X, Y, batch_size=0, verbose=0), ArgumentError, "positive integer"),
     "split": (lambda m: m.fit(X, Y, validation_split=1.5, verbose=0), ArgumentError, "between 0 and 1"),
-    "split leaves none": (lambda m: m.fit(X[:2], Y[:2], validation_split=0.99, verbose=0), ArgumentError, "without samples"),
+    "split leaves none": (
+        lambda m: m.fit(X[:2], Y[:2], validation_split=0.99, verbose=0),
+        ArgumentError,
+        "without samples",
+    ),
     "empty generator": (lambda m: m.fit(iter([]), verbose=0), DataError, "yielded nothing"),
     "y with generator": (lambda m: m.fit(iter([(X, Y)]), Y, verbose=0), ArgumentError, "`y` cannot be given"),
-    "callback class": (lambda m: m.fit(X, Y, callbacks=[kerasish.callbacks.EarlyStopping], verbose=0), ArgumentError, "not EarlyStopping"),
+    "callback class": (
+        lambda m: m.fit(X, Y, callbacks=[kerasish.callbacks.EarlyStopping], verbose=0),
+        ArgumentError,
+        "not EarlyStopping",
+    ),
     "predict nothing": (lambda m: m.predict(X[:0], verbose=0), DataError, "empty"),
     "target shape": (lambda m: m.fit(X, np.ones((22, 5)), verbose=0), KerasishError, "(?s)5.*2|2.*5"),
-    "both weights": (lambda m: m.fit(X, LABELS, class_weight={0: 1.0}, sample_weight=np.ones(22), verbose=0), ArgumentError, "either"),
+    "both weights": (
+        lambda m: m.fit(X, LABELS, class_weight={0: 1.0}, sample_weight=np.ones(22), verbose=0),
+        ArgumentError,
+        "either",
+    ),
     "unknown argument": (lambda m: m.evaluate(X, Y, verbos=0), ArgumentError, "verbos"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -253,7 +283,9 @@ def test_ignored_class_is_in_range():
 
 
 def test_indices_beyond_the_vocabulary():
-    model = kerasish.Sequential([kerasish.Input((3,), dtype="int32"), layers.Embedding(5, 2), layers.Flatten(), layers.Dense(1)])
+    model = kerasish.Sequential(
+        [kerasish.Input((3,), dtype="int32"), layers.Embedding(5, 2), layers.Flatten(), layers.Dense(1)]
+    )
     with pytest.raises(OutOfRangeError, match="raise input_dim"):
         compiled(model).fit(np.full((4, 3), 5), np.ones((4, 1)), verbose=0)
 
@@ -298,7 +330,13 @@ def test_an_error_in_a_callback_comes_out_as_it_is(engine):
 
     model = compiled(mlp())
     with pytest.raises(Boom):
-        model.fit(X, Y, batch_size=5, verbose=0, callbacks=[kerasish.callbacks.LambdaCallback(on_train_batch_end=fail)])
+        model.fit(
+            X,
+            Y,
+            batch_size=5,
+            verbose=0,
+            callbacks=[kerasish.callbacks.LambdaCallback(on_train_batch_end=fail)],
+        )
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
 
 

@@ -26,9 +26,14 @@ class SwapEMAWeights(Callback):
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if not getattr(optimizer, "use_ema", False):
             raise ArgumentError(
-                "SwapEMAWeights needs an optimizer that averages weights.", hint="use_ema=True, e.g. Adam(use_ema=True)"
+                "SwapEMAWeights needs an optimizer that averages weights.",
+                hint="use_ema=True, e.g. Adam(use_ema=True)",
             )
-        return [(v, a) for v, a in zip(optimizer._trainable_variables, optimizer._averages, strict=True) if a is not None]
+        return [
+            (v, a)
+            for v, a in zip(optimizer._trainable_variables, optimizer._averages, strict=True)
+            if a is not None
+        ]
 
     def _swap(self, to_averages: bool) -> None:
         if to_averages == self._swapped or self.model.optimizer is None or not self.model.optimizer.built:

@@ -40,7 +40,9 @@ class CallbackList:
                 raise ArgumentError(
                     "Callbacks must be instances of kerasish.callbacks.Callback.",
                     received=repr(callback)[:80],
-                    hint="create it: EarlyStopping(), not EarlyStopping" if isinstance(callback, type) else None,
+                    hint="create it: EarlyStopping(), not EarlyStopping"
+                    if isinstance(callback, type)
+                    else None,
                 )
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
             self.callbacks.append(ProgbarLogger())

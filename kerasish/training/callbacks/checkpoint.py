@@ -52,7 +52,9 @@ class ModelCheckpoint(Callback):
         suffix = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(suffix):
             raise ArgumentError(
-                f"The path must end in {suffix!r}.", where="ModelCheckpoint", received=self.filepath,
+                f"The path must end in {suffix!r}.",
+                where="ModelCheckpoint",
+                received=self.filepath,
                 hint="save_weights_only=True goes with .weights.h5, whole models with .keras",
             )
         self.monitor = monitor
@@ -126,7 +128,11 @@ class BackupAndRestore(Callback):
     """
 
     def __init__(
-        self, backup_dir: Any, save_freq: Any = "epoch", double_checkpoint: bool = False, delete_checkpoint: bool = True
+        self,
+        backup_dir: Any,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
         if not str(backup_dir):
@@ -153,7 +159,9 @@ class BackupAndRestore(Callback):
                     found = json.loads(facts.read_text(encoding="utf-8"))
                     self.model.load_weights(weights)
                 except (SavingError, ValueError) as error:
-                    sys.stdout.write(f"The backup {weights} cannot be read ({error}); trying the one before.\n")
+                    sys.stdout.write(
+                        f"The backup {weights} cannot be read ({error}); trying the one before.\n"
+                    )
                     continue
                 self.model._initial_epoch = int(found["epoch"])
                 return

@@ -23,15 +23,22 @@ class Monitor:
         owner: Name of the callback, for messages.
     """
 
-    def __init__(self, name: str, mode: str = "auto", min_delta: float = 0.0, owner: str = "callback") -> None:
+    def __init__(
+        self, name: str, mode: str = "auto", min_delta: float = 0.0, owner: str = "callback"
+    ) -> None:
         if mode not in ("auto", "min", "max"):
-            raise ArgumentError("Unknown `mode`.", where=owner, expected="'auto', 'min' or 'max'", received=mode)
+            raise ArgumentError(
+                "Unknown `mode`.", where=owner, expected="'auto', 'min' or 'max'", received=mode
+            )
         self.name = name
         self.owner = owner
         if mode == "auto":
             bare = name.removeprefix("val_").lower()
-            rising = bare.startswith(("acc", "auc", "f1", "fbeta", "precision", "recall", "r2", "top_k")) or any(
-                part in bare for part in ("accuracy", "auc", "f1_score", "precision", "recall", "iou", "specificity")
+            rising = bare.startswith(
+                ("acc", "auc", "f1", "fbeta", "precision", "recall", "r2", "top_k")
+            ) or any(
+                part in bare
+                for part in ("accuracy", "auc", "f1_score", "precision", "recall", "iou", "specificity")
             )
             mode = "max" if rising else "min"
         self.mode = mode

@@ -1,7 +1,7 @@
 """`ProgbarLogger`: how far training has come, where one can see it.
 
-In a terminal and in notebooks: a bar that is redrawn a few times a second, with the rate, the time left and the numbers so
-far. In a log file: one line an epoch. Numbers are read from the device only when the bar is redrawn.
+In a terminal and in notebooks: a bar that is redrawn a few times a second, with the rate, the time left and the numbers
+so far. In a log file: one line an epoch. Numbers are read from the device only when the bar is redrawn.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ class ProgbarLogger(Callback):
         spent = self._training_seconds or seconds
         per_step = spent / max(self._done, 1)
         values = _values(logs)
-        facts = f"{self._done} steps - {duration(seconds)} - {rate(per_step)}" + (f" - {values}" if values else "")
+        facts = f"{self._done} steps - {duration(seconds)} - {rate(per_step)}" + (
+            f" - {values}" if values else ""
+        )
         if self._draws:
             total = self._total() or self._done
             head = f"{self._done}/{total} {'━' * _WIDTH} {duration(seconds)} {rate(per_step)}"

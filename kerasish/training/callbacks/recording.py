@@ -44,7 +44,9 @@ class CSVLogger(Callback):
         logs = dict(logs or {})
         if self._writer is None:
             self._keys = sorted(logs)
-            self._writer = csv.DictWriter(self._file, ["epoch", *self._keys], delimiter=self.sep, extrasaction="ignore")
+            self._writer = csv.DictWriter(
+                self._file, ["epoch", *self._keys], delimiter=self.sep, extrasaction="ignore"
+            )
             if self._with_header:
                 self._writer.writeheader()
         row = {key: _plain(logs.get(key, "NA")) for key in self._keys}
@@ -56,7 +58,7 @@ class CSVLogger(Callback):
 
 
 def _plain(value: Any) -> Any:
-    return f"\"[{', '.join(map(str, value))}]\"" if isinstance(value, np.ndarray) and value.ndim else value
+    return f'"[{", ".join(map(str, value))}]"' if isinstance(value, np.ndarray) and value.ndim else value
 
 
 class RemoteMonitor(Callback):
@@ -86,11 +88,16 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        text = json.dumps({"epoch": epoch, **{k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}})
+        text = json.dumps(
+            {"epoch": epoch, **{k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}}
+        )
         if self.send_as_json:
             body, kind = text.encode(), "application/json"
         else:
-            body, kind = urllib.parse.urlencode({self.field: text}).encode(), "application/x-www-form-urlencoded"
+            body, kind = (
+                urllib.parse.urlencode({self.field: text}).encode(),
+                "application/x-www-form-urlencoded",
+            )
         request = urllib.request.Request(
             self.root + self.path, data=body, headers={"Content-Type": kind, **(self.headers or {})}
         )

@@ -65,7 +65,9 @@ class TensorBoard(Callback):
 
     def _scalars(self, name: str, logs: dict[str, Any], step: int) -> None:
         value = self._protos.Summary.Value
-        self._add(name, [value(tag=tag, simple_value=float(v)) for tag, v in logs.items() if np.ndim(v) == 0], step)
+        self._add(
+            name, [value(tag=tag, simple_value=float(v)) for tag, v in logs.items() if np.ndim(v) == 0], step
+        )
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._step = 0
@@ -136,7 +138,7 @@ class TensorBoard(Callback):
 
 
 class _EventFile:
-    """One event file. The package's own EventFileWriter is not used: it loads a whole framework where one is installed."""
+    """One event file. The package's own writer is not used: it loads a whole framework where one is installed."""
 
     def __init__(self, folder: Path, protos: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +176,8 @@ def _tensorboard() -> Any:
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError:
         raise BackendNotInstalledError(
-            "The TensorBoard callback needs tensorboard.", hint='pip install "kerasish[all]" or pip install tensorboard'
+            "The TensorBoard callback needs tensorboard.",
+            hint='pip install "kerasish[all]" or pip install tensorboard',
         ) from None
     found = _Protos()
     found.Event, found.GraphDef, found.HistogramProto = Event, GraphDef, HistogramProto

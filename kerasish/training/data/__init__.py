@@ -73,7 +73,7 @@ def reopened(given: Any, batch_size: int | None, steps: int | None) -> Any:
 def _is_array_tree(x: Any) -> bool:
     if is_array(x) or hasattr(x, "toarray"):
         return True
-    if isinstance(x, (list, tuple)) or isinstance(x, dict):
+    if isinstance(x, (list, tuple, dict)):
         leaves = list(x.values()) if isinstance(x, dict) else list(x)
         return all(_is_array_tree(leaf) for leaf in leaves)
     return False
@@ -90,17 +90,23 @@ def _from_arrays(
         if y is None:
             raise ArgumentError("`class_weight` needs targets.", where=where, hint="pass y")
         sample_weight = by_class(y, class_weight)
-    return ArraySource(x, y, sample_weight, batch_size=batch_size or _DEFAULT_BATCH, shuffle=shuffle, where=where)
+    return ArraySource(
+        x, y, sample_weight, batch_size=batch_size or _DEFAULT_BATCH, shuffle=shuffle, where=where
+    )
 
 
-def _from_iterable(x: Any, batch_size: int | None, shuffle: Any, class_weight: Any, where: str) -> IterableSource:
+def _from_iterable(
+    x: Any, batch_size: int | None, shuffle: Any, class_weight: Any, where: str
+) -> IterableSource:
     options: dict[str, Any] = {"where": where, "class_weight": class_weight}
     if isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "num_batches")):
         source = IterableSource(Batches(x, bool(shuffle)), again=True, length=x.num_batches, **options)
         source.on_epoch_end = getattr(x, "on_epoch_end", source.on_epoch_end)  # type: ignore[method-assign]
         return source
     if hasattr(x, "as_numpy_iterator") and hasattr(x, "element_spec"):  # a graph framework's data set
-        return IterableSource(lambda: iter(x.as_numpy_iterator()), again=True, length=_cardinality(x), **options)
+        return IterableSource(
+            lambda: iter(x.as_numpy_iterator()), again=True, length=_cardinality(x), **options
+        )
     if hasattr(x, "__next__"):
         return IterableSource(lambda: x, again=False, **options)
     if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "collate_fn"):
@@ -148,14 +154,19 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
         raise ArgumentError("`validation_split` must be between 0 and 1.", where="fit", received=fraction)
     if not _is_array_tree(x):
         raise ArgumentError(
-            "`validation_split` needs arrays.", where="fit", received=type(x).__name__, hint="pass validation_data"
+            "`validation_split` needs arrays.",
+            where="fit",
+            received=type(x).__name__,
+            hint="pass validation_data",
         )
     whole = to_host_tree(x, "x"), to_host_tree(y, "y"), to_host_tree(sample_weight, "sample_weight")
     total = count_samples(dict(zip(("x", "y", "sample_weight"), whole, strict=True)), "fit")
     at = int(total * (1.0 - fraction))
     if at in (0, total):
         raise ArgumentError(
-            "`validation_split` leaves one part without samples.", where="fit", received=f"{fraction} of {total} samples"
+            "`validation_split` leaves one part without samples.",
+            where="fit",
+            received=f"{fraction} of {total} samples",
         )
     return take_rows(whole, slice(0, at)), take_rows(whole, slice(at, total))
 

@@ -67,7 +67,11 @@ def _frame_values(x: Any, where: str) -> np.ndarray:
     columns = getattr(x, "columns", None)
     values = x.to_numpy()
     if values.dtype == object:
-        bad = [str(c) for c in columns if x[c].dtype == object] if columns is not None else [getattr(x, "name", "")]
+        bad = (
+            [str(c) for c in columns if x[c].dtype == object]
+            if columns is not None
+            else [getattr(x, "name", "")]
+        )
         try:
             values = values.astype(floatx())
         except (TypeError, ValueError):
@@ -85,9 +89,9 @@ def travelling(array: np.ndarray) -> np.ndarray:
     name = dtypes.of_numpy(array.dtype)
     if dtypes.is_float(name):
         return array if name == floatx() else array.astype(dtypes.to_numpy(floatx()))
-    if name in ("int64", "uint64", "uint32"):
-        if not array.size or (array.max() < 2**31 and array.min() >= -(2**31)):
-            return array.astype(np.int32)
+    wide = name in ("int64", "uint64", "uint32")
+    if wide and (not array.size or (array.max() < 2**31 and array.min() >= -(2**31))):
+        return array.astype(np.int32)
     return array
 
 
@@ -119,7 +123,10 @@ def count_samples(named: dict[str, Any], where: str) -> int:
                 continue
             if leaf.ndim == 0:
                 raise DataError(
-                    "A single number is not a batch.", where=where, received=f"{label} = {leaf!r}", hint="pass arrays"
+                    "A single number is not a batch.",
+                    where=where,
+                    received=f"{label} = {leaf!r}",
+                    hint="pass arrays",
                 )
             lengths[label] = len(leaf)
     if len(set(lengths.values())) > 1:
@@ -132,5 +139,7 @@ def count_samples(named: dict[str, Any], where: str) -> int:
         )
     total = next(iter(lengths.values()), 0)
     if total == 0:
-        raise DataError("The data set is empty.", where=where, received=f"{total} samples", hint="check how it was loaded")
+        raise DataError(
+            "The data set is empty.", where=where, received=f"{total} samples", hint="check how it was loaded"
+        )
     return total

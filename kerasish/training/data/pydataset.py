@@ -38,12 +38,16 @@ class PyDataset:
         if hasattr(self, "__len__"):
             return len(self)
         raise ArgumentError(
-            "A PyDataset needs __len__ or num_batches.", where=type(self).__name__, hint="def __len__(self): return ..."
+            "A PyDataset needs __len__ or num_batches.",
+            where=type(self).__name__,
+            hint="def __len__(self): return ...",
         )
 
     def __getitem__(self, index: int) -> Any:
         raise ArgumentError(
-            "A PyDataset needs __getitem__.", where=type(self).__name__, hint="def __getitem__(self, index): return x, y"
+            "A PyDataset needs __getitem__.",
+            where=type(self).__name__,
+            hint="def __getitem__(self, index): return x, y",
         )
 
     def on_epoch_begin(self) -> None:
@@ -103,7 +107,9 @@ class Batches:
         if getattr(self.dataset, "use_multiprocessing", False):
             # "spawn": a forked child would inherit locks of frameworks' threads
             context = multiprocessing.get_context("spawn")
-            return ProcessPoolExecutor(workers, mp_context=context, initializer=_hold, initargs=(self.dataset,))
+            return ProcessPoolExecutor(
+                workers, mp_context=context, initializer=_hold, initargs=(self.dataset,)
+            )
         return ThreadPoolExecutor(workers)
 
     def _ahead(self, pool: Executor, indices: Iterator[int]) -> Iterator[Any]:

@@ -35,7 +35,9 @@ class ArraySource:
 
     finite = True
 
-    def __init__(self, x: Any, y: Any, sample_weight: Any, *, batch_size: int, shuffle: Any, where: str) -> None:
+    def __init__(
+        self, x: Any, y: Any, sample_weight: Any, *, batch_size: int, shuffle: Any, where: str
+    ) -> None:
         self.data: Batch = (x, y, sample_weight)
         self.size = count_samples({"x": x, "y": y, "sample_weight": sample_weight}, where)
         self.batch_size = batch_size

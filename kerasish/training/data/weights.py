@@ -24,7 +24,9 @@ def by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
     """
     if trees.is_nested(y) and len(trees.flatten(y)) > 1:
         raise ArgumentError(
-            "`class_weight` is for models with one output.", where="fit", hint="pass sample_weight for each output"
+            "`class_weight` is for models with one output.",
+            where="fit",
+            hint="pass sample_weight for each output",
         )
     if any(w < 0 for w in class_weight.values()):
         raise ArgumentError("Class weights must not be negative.", where="fit", received=class_weight)
