@@ -57,8 +57,8 @@ def _batch_norm_train(
     mean = near + shift
     factor = jax.lax.rsqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
-    y = (centred - near.reshape(wide)) * factor.reshape(wide)
-    y = y if offset is None else y + offset.reshape(wide)
+    start = -near * factor if offset is None else offset - near * factor
+    y = centred * factor.reshape(wide) + start.reshape(wide)
     return y, jax.lax.stop_gradient(mean), jax.lax.stop_gradient(variance)
 
 

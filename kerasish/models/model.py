@@ -65,7 +65,7 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly below the model."""
-        return list(self._sublayers)  # type: ignore[attr-defined]
+        return list(self._sublayers)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -243,8 +243,8 @@ class Functional(Model):
 
 def _is_plain_graph(cls: type) -> bool:
     """Whether a class is made from (inputs, outputs), as Functional is."""
-    names = list(inspect.signature(cls.__init__).parameters)[1:]  # type: ignore[misc]
-    return cls in (Functional, Model) or names[:2] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+    names = list(inspect.signature(cls.__init__).parameters)[1:]
+    return cls in (Functional, Model) or names[:2] == ["inputs", "outputs"] or cls.__init__ is Model.__init__  # type: ignore[misc]
 
 
 def _split_graph(

@@ -18,7 +18,7 @@ def assign_names(model: Layer) -> None:
 
 
 def _name_children(parent: Layer) -> None:
-    children: list[Layer] = parent._sublayers  # type: ignore[attr-defined]
+    children: list[Layer] = parent._sublayers
     taken: set[str] = set()
     for child in children:
         if not child._auto_named:
@@ -42,7 +42,7 @@ def _set_paths(layer: Layer, path: str, seen: set[int]) -> None:
         return
     seen.add(id(layer))
     layer._path = path
-    for variable in layer._variables:  # type: ignore[attr-defined]
+    for variable in layer._variables:
         variable.path = f"{path}/{variable.name}"
-    for child in layer._sublayers:  # type: ignore[attr-defined]
+    for child in layer._sublayers:
         _set_paths(child, f"{path}/{child.name}", seen)

@@ -72,7 +72,6 @@ def model_to_dot(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    **kwargs: Any,
 ) -> str:
     """The model as a graph in the DOT language."""
     boxes, arrows = _diagram(
@@ -111,7 +110,6 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    **kwargs: Any,
 ) -> str:
     """Draw the model into a file.
 

@@ -65,7 +65,7 @@ class Sequential(Model):
         if not self._stack:
             raise ArgumentError("There is no layer to pop.", where=self.where)
         layer = self._stack.pop()
-        self._sublayers[:] = [x for x in self._sublayers if x is not layer]  # type: ignore[attr-defined]
+        self._sublayers[:] = [x for x in self._sublayers if x is not layer]
         object.__setattr__(self, "_ready", False)
         if rebuild:
             self._settle()

@@ -85,7 +85,7 @@ class Trainer(Compilable):
                 options={"jit": self.jit_compile, "kind": kind},
             )
             step = self._steps[kind] = (key, function)
-        return step[1]  # type: ignore[no-any-return]
+        return step[1]
 
     def _prepare(self, kind: str, batch: Any) -> None:
         """Make everything a step needs (weights, slots, metrics), by running it without numbers."""

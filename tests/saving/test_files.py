@@ -374,8 +374,11 @@ def _lambda(config):
 def _run(module, name):
     def change(config):
         config["config"]["layers"][1] = {
-            "module": module, "class_name": name, "config": {"args": "touch /tmp/kerasish-was-here"}, "registered_name": None,
-        }  # fmt: skip
+            "module": module,
+            "class_name": name,
+            "config": {"args": "touch /tmp/kerasish-was-here"},
+            "registered_name": None,
+        }
 
     return change
 
