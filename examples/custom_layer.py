@@ -15,7 +15,9 @@ class Fourier(layers.Layer):
 
     def build(self, input_shape):
         self.frequencies = self.add_weight(
-            shape=(input_shape[-1], self.units), initializer=kerasish.initializers.RandomNormal(stddev=3.0), name="f"
+            shape=(input_shape[-1], self.units),
+            initializer=kerasish.initializers.RandomNormal(stddev=3.0),
+            name="f",
         )
 
     def call(self, x):

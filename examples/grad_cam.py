@@ -31,7 +31,9 @@ def main() -> np.ndarray:
     (x_train, y_train), (x_test, y_test) = digits.load_data()
     x_train, x_test = (x[..., None].astype("float32") / 16 for x in (x_train, x_test))
     model, extractor, head = build()
-    model.compile(kerasish.optimizers.Adam(5e-3), loss=kerasish.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(
+        kerasish.optimizers.Adam(5e-3), loss=kerasish.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     model.fit(x_train, y_train, batch_size=64, epochs=8, verbose=0)
     heat = heat_map(extractor, head, x_test[0], int(y_test[0]))
     print(f"digit {y_test[0]}: the image, and what decided")

@@ -18,7 +18,13 @@ NUMBER = {word: i for i, word in enumerate(WORDS)}
 
 def sentence(rng: random.Random) -> tuple[list[str], int]:
     good, negated = rng.random() < 0.5, rng.random() < 0.5
-    words = ["the", rng.choice(THINGS), "was", *(["really"] * rng.randrange(3)), *(["not"] if negated else [])]
+    words = [
+        "the",
+        rng.choice(THINGS),
+        "was",
+        *(["really"] * rng.randrange(3)),
+        *(["not"] if negated else []),
+    ]
     return [*words, rng.choice(GOOD if good else BAD)], int(good != negated)
 
 

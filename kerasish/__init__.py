@@ -81,19 +81,24 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from kerasish import (
-        activations as activations,
-        callbacks as callbacks,
-        initializers as initializers,
-        layers as layers,
-        losses as losses,
-        metrics as metrics,
-        models as models,
-        ops as ops,
-        optimizers as optimizers,
-    )
-    from kerasish.core.registry import available_backends, device, devices, set_backend, use_backend
-    from kerasish.core.symbolic import SymbolicTensor as KerasTensor
-    from kerasish.core.variable import Variable
-    from kerasish.layers import Input, Layer
-    from kerasish.models import Functional, Model, Sequential
+    from kerasish import activations as activations
+    from kerasish import callbacks as callbacks
+    from kerasish import initializers as initializers
+    from kerasish import layers as layers
+    from kerasish import losses as losses
+    from kerasish import metrics as metrics
+    from kerasish import models as models
+    from kerasish import ops as ops
+    from kerasish import optimizers as optimizers
+    from kerasish.core.registry import available_backends as available_backends
+    from kerasish.core.registry import device as device
+    from kerasish.core.registry import devices as devices
+    from kerasish.core.registry import set_backend as set_backend
+    from kerasish.core.registry import use_backend as use_backend
+    from kerasish.core.symbolic import SymbolicTensor as KerasTensor  # noqa: F401
+    from kerasish.core.variable import Variable as Variable
+    from kerasish.layers import Input as Input
+    from kerasish.layers import Layer as Layer
+    from kerasish.models import Functional as Functional
+    from kerasish.models import Model as Model
+    from kerasish.models import Sequential as Sequential

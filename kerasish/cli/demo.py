@@ -28,7 +28,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--backend", help="engine to run on (default: KERASISH_BACKEND, else native)")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder for the model file and the picture")
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder for the model file and the picture"
+    )
     parser.set_defaults(run=run)
 
 
@@ -41,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     (x_train, y_train), (x_test, y_test) = digits.load_data()
     x_train, x_test = (x[..., None].astype("float32") / 16.0 for x in (x_train, x_test))
     model = build()
-    console.print(f"engine: [bold]{registry.backend()}[/]  ·  {len(x_train)} images to learn from, {len(x_test)} to test")
+    console.print(
+        f"engine: [bold]{registry.backend()}[/]  ·  {len(x_train)} images to learn from, {len(x_test)} to test"
+    )
     model.summary()
     start = time.perf_counter()
     history = model.fit(x_train, y_train, batch_size=64, epochs=options.epochs, validation_split=0.1)
@@ -58,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
     if save_picture(history, picture):
         console.print(f"training curves saved as {picture}")
     else:
-        console.print('no picture of the training curves: matplotlib is not installed. Try: pip install "kerasish[viz]"')
+        console.print(
+            'no picture of the training curves: matplotlib is not installed. Try: pip install "kerasish[viz]"'
+        )
     return 0
 
 
@@ -89,7 +95,8 @@ def confusion(truth: np.ndarray, predicted: np.ndarray) -> Table:
     for row in range(10):
         counts = [int(np.sum((truth == row) & (predicted == column))) for column in range(10)]
         cells = [
-            f"[green]{n}[/]" if row == column else (f"[red]{n}[/]" if n else "·") for column, n in enumerate(counts)
+            f"[green]{n}[/]" if row == column else (f"[red]{n}[/]" if n else "·")
+            for column, n in enumerate(counts)
         ]
         table.add_row(f"[bold]{row}[/]", *cells)
     return table

@@ -20,7 +20,9 @@ def set_floatx(value: str) -> None:
     """
     accepted = ("bfloat16", "float16", "float32", "float64")
     if value not in accepted:
-        raise ArgumentError("Unknown floatx.", where="set_floatx", expected=f"one of {accepted}", received=value)
+        raise ArgumentError(
+            "Unknown floatx.", where="set_floatx", expected=f"one of {accepted}", received=value
+        )
     _settings["floatx"] = value
 
 
@@ -48,7 +50,10 @@ def set_image_data_format(data_format: str) -> None:
     accepted = ("channels_last", "channels_first")
     if data_format not in accepted:
         raise ArgumentError(
-            "Unknown data format.", where="set_image_data_format", expected=f"one of {accepted}", received=data_format
+            "Unknown data format.",
+            where="set_image_data_format",
+            expected=f"one of {accepted}",
+            received=data_format,
         )
     _settings["image_data_format"] = data_format
 

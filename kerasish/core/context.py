@@ -18,7 +18,7 @@ class CallContext:
     Attributes:
         training: Whether layers behave as in training; None where nobody said.
         bindings: id(variable) -> value it stands for during the call (None: variables stand for themselves).
-        assigned: id(variable) -> variable, for variables assigned within a call that captures them; None: not captured.
+        assigned: id(variable) -> variable, for variables assigned within a call that captures them, else None.
         draws: id(seed generator) -> [key tensor, number of draws so far].
         masks: id(tensor) -> (tensor, mask); holds the tensor so that its id stays its own.
         autocast: Float dtype that float variables are read in, or None.
@@ -28,7 +28,18 @@ class CallContext:
         engine: During an abstract call, the engine in force outside of it: variables are made there.
     """
 
-    __slots__ = ("abstract", "assigned", "autocast", "bindings", "draws", "engine", "losses", "masks", "path", "training")
+    __slots__ = (
+        "abstract",
+        "assigned",
+        "autocast",
+        "bindings",
+        "draws",
+        "engine",
+        "losses",
+        "masks",
+        "path",
+        "training",
+    )
 
     def __init__(self, *, training: bool | None = None, abstract: bool = False) -> None:
         self.training = training
@@ -108,7 +119,6 @@ def abstract_call() -> Iterator[CallContext]:
     finally:
         _CALL.reset(call_token)
         _scoped.reset(engine_token)
-
 
 
 def engine_outside() -> Engine:

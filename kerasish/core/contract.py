@@ -1,6 +1,6 @@
 """The engine contract: what an engine package hands to kerasish, and what it may rely on.
 
-An engine is a table of primitives (`kerasish.core.primitives` declares each with its signature, meaning and shape rule),
+An engine is a table of primitives (`kerasish.core.primitives` declares each: signature, meaning, shape rule),
 a table of optional overrides for composites, and the few methods below. What an engine may rely on when it is called:
 
 1. tensor arguments are this engine's own tensors, on one device; a Python scalar may stand for one operand of a binary

@@ -1,4 +1,4 @@
-"""From whatever a user holds to tensors of one engine, and back to NumPy. Dtype promotion of operands lives here too."""
+"""From whatever a user holds to tensors of one engine, and back to NumPy. Promotion of operands lives here too."""
 
 from __future__ import annotations
 
@@ -61,12 +61,16 @@ def host_array(x: Any, dtype: str | None = None) -> np.ndarray:
         array = np.asarray(x)
     else:
         if isinstance(x, (list, tuple)) and any(hasattr(item, "__array__") for item in x):
-            x = [host_array(item) if hasattr(item, "__array__") or isinstance(item, (list, tuple)) else item for item in x]
+            x = [
+                host_array(item) if hasattr(item, "__array__") or isinstance(item, (list, tuple)) else item
+                for item in x
+            ]
         try:
             array = np.asarray(x)
         except ValueError:
             raise ShapeError(
-                "Rows of different lengths do not make a tensor.", hint="pad them to one length (pad_sequences)"
+                "Rows of different lengths do not make a tensor.",
+                hint="pad them to one length (pad_sequences)",
             ) from None
         if not hasattr(x, "__array__") and not _holds_arrays(x):
             if array.dtype == np.float64:
@@ -74,7 +78,9 @@ def host_array(x: Any, dtype: str | None = None) -> np.ndarray:
             elif array.dtype == np.int64 and (dtype is None or not array.size or _fits_int32(array)):
                 array = array.astype(np.int32) if _fits_int32(array) else array
     if array.dtype == object:
-        raise DTypeError("This is not numeric data.", received=repr(x)[:80], hint="numbers, or arrays of numbers")
+        raise DTypeError(
+            "This is not numeric data.", received=repr(x)[:80], hint="numbers, or arrays of numbers"
+        )
     if dtype is not None and dtypes.of_numpy(array.dtype) != dtype:
         array = host_cast(array, dtype)
     return array
@@ -136,7 +142,9 @@ def to_tensor(x: Any, engine: Engine | None = None, dtype: str | None = None) ->
         raise ArgumentError("A tensor is needed.", received="None")
     array = host_array(x, dtype)
     if array.dtype.kind in "US" and not (engine is ABSTRACT or engine.supports("host")):
-        raise DTypeError(f"Tensors of the {engine.name} engine hold no text.", received=f"string {repr(x)[:40]}")
+        raise DTypeError(
+            f"Tensors of the {engine.name} engine hold no text.", received=f"string {repr(x)[:40]}"
+        )
     return engine.asarray(array, dtype=dtypes.of_numpy(array.dtype), device=current_device())
 
 

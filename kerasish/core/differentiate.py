@@ -30,7 +30,9 @@ def value_and_grad_of_variables(
     """
     for variable in variables:
         if not isinstance(variable, Variable):
-            raise ArgumentError("Gradients are taken with respect to Variables.", received=type(variable).__name__)
+            raise ArgumentError(
+                "Gradients are taken with respect to Variables.", received=type(variable).__name__
+            )
     outer = _CALL.get()
     inputs = [v._uncast() for v in variables]
     engine = engine_of(inputs)
@@ -43,12 +45,16 @@ def value_and_grad_of_variables(
         value, aux = result if has_aux else (result, None)
         shape = engine_of([value]).shape_of(value)
         if shape != ():
-            raise ShapeError("Gradients need a scalar.", received=shape, hint="reduce the loss with ops.mean or ops.sum")
+            raise ShapeError(
+                "Gradients need a scalar.", received=shape, hint="reduce it with ops.mean or ops.sum"
+            )
         leaves = trees.flatten(aux)
         tensors = [i for i, leaf in enumerate(leaves) if _is_tensor(leaf)]
         masks = [context.get_mask(leaves[i]) for i in tensors]
         assigned = list(context.assigned.values())  # type: ignore[union-attr]
-        found.update(aux=aux, leaves=leaves, tensors=tensors, assigned=assigned, masked=[m is not None for m in masks])
+        found.update(
+            aux=aux, leaves=leaves, tensors=tensors, assigned=assigned, masked=[m is not None for m in masks]
+        )
         carried = [leaves[i] for i in tensors], [m for m in masks if m is not None]
         return value, (*carried, [context.bindings[id(v)] for v in assigned])  # type: ignore[index]
 
@@ -81,4 +87,8 @@ def _nested(outer: CallContext | None, variables: Sequence[Variable], values: Se
 
 
 def _is_tensor(leaf: Any) -> bool:
-    return leaf is not None and not isinstance(leaf, (bool, int, float, str, Variable)) and hasattr(leaf, "shape")
+    return (
+        leaf is not None
+        and not isinstance(leaf, (bool, int, float, str, Variable))
+        and hasattr(leaf, "shape")
+    )

@@ -1,4 +1,4 @@
-"""`@op` makes a function of `kerasish.ops`; `@overridable` marks composites for which an engine may know a faster way."""
+"""`@op` makes a function of `kerasish.ops`; `@overridable` marks composites an engine may know a faster way for."""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ class DTypePolicy:
     def __init__(self, name: str | None = None, source_name: str | None = None) -> None:
         name = name or dtype_policy().name
         if not isinstance(name, str):
-            raise ArgumentError("A dtype policy is named by a string.", where="DTypePolicy", received=repr(name))
+            raise ArgumentError(
+                "A dtype policy is named by a string.", where="DTypePolicy", received=repr(name)
+            )
         self._name = name
         if name in _MIXED:
             self._compute, self._variable = _MIXED[name], "float32"

@@ -24,7 +24,11 @@ OTHER = ("string", "complex64", "complex128")
 
 _IS_FLOAT = frozenset(FLOATS)
 _IS_INT = frozenset(INTEGERS)
-_BITS = {"bool": 1, "bfloat16": 16, **{n: int(n.lstrip("uintfloa")) for n in ALL if n not in ("bool", "bfloat16")}}
+_BITS = {
+    "bool": 1,
+    "bfloat16": 16,
+    **{n: int(n.lstrip("uintfloa")) for n in ALL if n not in ("bool", "bfloat16")},
+}
 
 # Edges of the lattice: each type to the types directly above it. "int" and "float" are the weak Python types.
 _ABOVE: dict[str, tuple[str, ...]] = {
@@ -125,7 +129,7 @@ def to_numpy(dtype: str) -> np.dtype[Any]:
 @functools.cache
 def of_numpy(dtype: np.dtype[Any]) -> str:
     """The kerasish name of a NumPy dtype."""
-    if dtype.kind in "US" or dtype == object:
+    if dtype.kind in "USO":
         return "string"
     return canonical(dtype.name)
 

@@ -117,15 +117,15 @@ class UnknownNameError(ArgumentError):
     code = "unknown-name"
 
     @classmethod
-    def of(cls, kind: str, name: object, known: Iterable[str], *, where: str | None = None) -> UnknownNameError:
+    def of(
+        cls, kind: str, name: object, known: Iterable[str], *, where: str | None = None
+    ) -> UnknownNameError:
         """Build the error with a 'did you mean' taken from `known`."""
         names = sorted(set(known))
         by_lower = {candidate.lower(): candidate for candidate in reversed(names)}
         close = difflib.get_close_matches(str(name).lower(), list(by_lower), n=1, cutoff=0.5)
-        if close:
-            hint = f"did you mean {by_lower[close[0]]!r}?"
-        else:
-            hint = _clip("one of " + ", ".join(map(repr, names)), 150)
+        choices = _clip("one of " + ", ".join(map(repr, names)), 150)
+        hint = f"did you mean {by_lower[close[0]]!r}?" if close else choices
         return cls(f"Unknown {kind} {name!r}.", where=where, hint=hint)
 
 

@@ -69,7 +69,9 @@ def primitive(
     def call(*args: Any, **keywords: Any) -> Any:
         kind = args[0].__class__
         engine = TABLE.get(kind)
-        if engine is None or (len(args) > 1 and (len(args) > 2 or args[1].__class__ not in (kind, float, int))):
+        if engine is None or (
+            len(args) > 1 and (len(args) > 2 or args[1].__class__ not in (kind, float, int))
+        ):
             engine = engine_of(args)
         try:
             return engine.primitives[name](*args, **keywords)

@@ -28,9 +28,9 @@ _scoped: ContextVar[Engine | None] = ContextVar("kerasish_engine", default=None)
 _device: ContextVar[str | None] = ContextVar("kerasish_device", default=None)
 
 # type -> engine that owns tensors of the type; None for host data (NumPy arrays, lists, scalars ...).
-TABLE: dict[type, Engine | None] = {
-    kind: None for kind in (np.ndarray, float, int, bool, list, tuple, dict, str, type(None))
-}
+TABLE: dict[type, Engine | None] = dict.fromkeys(
+    (np.ndarray, float, int, bool, list, tuple, dict, str, type(None))
+)
 
 
 @functools.cache
@@ -167,7 +167,9 @@ def current_device() -> str | None:
 def discover(kind: type, x: object) -> Engine | None:
     """Find which engine owns objects of type `kind`, and remember it."""
     owner = None
-    if issubclass(kind, (np.generic, np.ndarray)):  # scalars, memory maps: host data, also where tensors are arrays
+    if issubclass(
+        kind, (np.generic, np.ndarray)
+    ):  # scalars, memory maps: host data, also where tensors are arrays
         TABLE[kind] = None
         return None
     for engine in list(_engines.values()):

@@ -1,7 +1,7 @@
 """Where random keys come from: `SeedGenerator` (seed + counter) and the process-wide one behind `seed=None`.
 
-A draw is a pair (key, index): the primitives `random_bits` and `random_uniform` turn it into the same numbers on every
-engine. Outside of a compiled step the key is computed on the host from (seed, counter). Inside one, the trainer hands in
+A draw is a pair (key, number): the primitives `random_bits` and `random_uniform` turn it into the same numbers on
+every engine. Outside of a compiled step the key is computed on the host from (seed, counter). Inside one, the trainer hands in
 one key tensor a generator and step (`CallContext.draws`), and further draws of the same call count up the index.
 """
 
@@ -98,7 +98,7 @@ class SeedGenerator:
 
 
 class _Default:
-    """The process-wide source of seeds, made from the operating system's entropy unless `set_random_seed` was called."""
+    """The process-wide source of seeds: the operating system's entropy unless `set_random_seed` was called."""
 
     seeds: python_random.Random | None = None
     generator: SeedGenerator | None = None
@@ -111,7 +111,9 @@ def set_random_seed(seed: int) -> None:
         seed: A non-negative integer below 2³².
     """
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise ArgumentError("A seed must be an integer from 0 to 2**32 - 1.", where="set_random_seed", received=seed)
+        raise ArgumentError(
+            "A seed must be an integer from 0 to 2**32 - 1.", where="set_random_seed", received=seed
+        )
     python_random.seed(seed)
     np.random.seed(int(seed))  # noqa: NPY002  users' own np.random calls repeat too, as in Keras
     _Default.seeds = python_random.Random(int(seed))
@@ -133,7 +135,7 @@ def global_generator() -> SeedGenerator:
 
 
 def draw(seed: Any = None) -> Draw:
-    """What a random op's `seed` argument means: None, an integer (the same numbers each time), a generator, a `Draw`."""
+    """What a random op's `seed` means: None, an integer (the same numbers each time), a generator, a `Draw`."""
     if seed is None:
         return global_generator().next_draw()
     if isinstance(seed, Draw):

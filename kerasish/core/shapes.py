@@ -27,6 +27,9 @@ class Dim(int):
         """Make an unknown size with placeholder `value`."""
         return super().__new__(cls, value)
 
+    def __neg__(self) -> Dim:  # -(n // -k) is how a ceiling is written
+        return Dim(-int(self))
+
     def __repr__(self) -> str:
         return "?"
 
@@ -46,7 +49,6 @@ def _lift(name: str) -> Callable[[Any, Any], Any]:
 for _name in ("add", "sub", "mul", "floordiv", "mod"):
     setattr(Dim, f"__{_name}__", _lift(f"__{_name}__"))
     setattr(Dim, f"__r{_name}__", _lift(f"__r{_name}__"))
-setattr(Dim, "__neg__", lambda self: Dim(-int(self)))  # -(n // -k) is how a ceiling is written
 
 
 def is_known(size: int) -> bool:

@@ -1,4 +1,4 @@
-"""Nested structures of dict, list, tuple and namedtuple: flatten, rebuild, map. Dict keys are visited in sorted order."""
+"""Nested structures of dict, list, tuple and namedtuple: flatten, rebuild, map. Dict keys come in sorted order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,11 @@ def flatten(structure: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     """All leaves, each with the keys and indices that lead to it."""
     if isinstance(structure, (list, tuple)):
-        names: list[Any] = list(getattr(structure, "_fields", ())) if _is_namedtuple(structure) else list(range(len(structure)))
+        names: list[Any] = (
+            list(getattr(structure, "_fields", ()))
+            if _is_namedtuple(structure)
+            else list(range(len(structure)))
+        )
         items = list(zip(names, structure, strict=True))
     elif isinstance(structure, dict):
         items = [(key, structure[key]) for key in _keys(structure)]
@@ -63,15 +67,19 @@ def _rebuild(structure: Any, items: list[Any]) -> Any:
     if _is_namedtuple(structure):
         return type(structure)(*items)
     if isinstance(structure, (list, tuple)):
-        return type(structure)(items) if type(structure) in (list, tuple) else (
-            tuple(items) if isinstance(structure, tuple) else list(items)
+        return (
+            type(structure)(items)
+            if type(structure) in (list, tuple)
+            else (tuple(items) if isinstance(structure, tuple) else list(items))
         )
     keys = _keys(structure)
     values = dict(zip(keys, items, strict=True))
     return {key: values[key] for key in structure}
 
 
-def map_structure(function: Callable[..., Any], *structures: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def map_structure(
+    function: Callable[..., Any], *structures: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
     """Apply `function` to corresponding leaves and rebuild the structure of the first argument.
 
     Raises:
@@ -117,7 +125,11 @@ def _map_one(function: Callable[..., Any], structure: Any) -> Any:
 
 
 def _outline(structure: Any) -> str:
-    return repr(map_structure(lambda _: ".", structure)).replace("'", "") if is_nested(structure) else "a single value"
+    return (
+        repr(map_structure(lambda _: ".", structure)).replace("'", "")
+        if is_nested(structure)
+        else "a single value"
+    )
 
 
 def pack_sequence_as(structure: Any, flat: list[Any] | tuple[Any, ...]) -> Any:

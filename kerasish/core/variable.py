@@ -98,9 +98,11 @@ class Variable(TensorOperators):
         self._value = engine.asarray(host, dtype=self._dtype, device=current_device())
 
     def _initial(self, initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
-        if callable(initializer) and not isinstance(initializer, (Variable, np.ndarray)) and TABLE.get(
-            initializer.__class__
-        ) is None:
+        if (
+            callable(initializer)
+            and not isinstance(initializer, (Variable, np.ndarray))
+            and TABLE.get(initializer.__class__) is None
+        ):
             if shape is None:
                 raise ArgumentError("A variable made by an initializer needs `shape`.", where=self.name)
             sizes = _sizes(shape, self.name)
@@ -109,14 +111,23 @@ class Variable(TensorOperators):
                 host = to_numpy(initializer(sizes, dtype=name))
             if host.shape != sizes:
                 raise ShapeError(
-                    "The initializer returned another shape.", where=self.name, expected=sizes, received=host.shape
+                    "The initializer returned another shape.",
+                    where=self.name,
+                    expected=sizes,
+                    received=host.shape,
                 )
             return host_cast(np.asarray(host), name)
-        host = to_numpy(initializer) if not isinstance(initializer, (int, float, list, tuple)) else host_array(initializer)
+        host = (
+            to_numpy(initializer)
+            if not isinstance(initializer, (int, float, list, tuple))
+            else host_array(initializer)
+        )
         if dtype is not None:
             host = host_cast(np.asarray(host), dtypes.canonical(dtype))
         if shape is not None and tuple(shape) != host.shape:
-            raise ShapeError("The value has another shape.", where=self.name, expected=shape, received=host.shape)
+            raise ShapeError(
+                "The value has another shape.", where=self.name, expected=shape, received=host.shape
+            )
         return np.array(host)
 
     # -- value -----------------------------------------------------------------------------------------------------
@@ -150,7 +161,11 @@ class Variable(TensorOperators):
         if call is not None and call.abstract:
             return value
         tensor = self._convert(value)
-        if call is not None and call.bindings is not None and (call.assigned is not None or id(self) in call.bindings):
+        if (
+            call is not None
+            and call.bindings is not None
+            and (call.assigned is not None or id(self) in call.bindings)
+        ):
             call.bindings[id(self)] = tensor
             if call.assigned is not None:
                 call.assigned[id(self)] = self
@@ -271,7 +286,9 @@ class Variable(TensorOperators):
 
     def __repr__(self) -> str:
         with np.printoptions(threshold=20, precision=4):
-            return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={self.numpy()}>"
+            return (
+                f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={self.numpy()}>"
+            )
 
 
 def _sizes(shape: Any, where: str) -> tuple[int, ...]:

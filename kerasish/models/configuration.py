@@ -12,10 +12,9 @@ from typing import Any
 
 from kerasish import ops
 from kerasish.core import naming, trees
-from kerasish.core.dispatch import Operation
 from kerasish.core.errors import SavingError
 from kerasish.core.objects import deserialize_keras_object, keras_tensor_config, serialize_keras_object
-from kerasish.core.symbolic import Node, SymbolicTensor
+from kerasish.core.symbolic import Node, Operation, SymbolicTensor
 from kerasish.layers.layer import Layer
 from kerasish.models.graph import Graph
 

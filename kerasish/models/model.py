@@ -243,7 +243,7 @@ class Functional(Model):
 
 def _is_plain_graph(cls: type) -> bool:
     """Whether a class is made from (inputs, outputs), as Functional is."""
-    names = list(inspect.signature(cls.__init__).parameters)[1:]
+    names = list(inspect.signature(cls.__init__).parameters)[1:]  # type: ignore[misc]
     return cls in (Functional, Model) or names[:2] == ["inputs", "outputs"] or cls.__init__ is Model.__init__  # type: ignore[misc]
 
 

@@ -155,7 +155,7 @@ class Sequential(Model):
             model.build(tuple(config["build_input_shape"]))
         return model
 
-    @property
+    @property  # type: ignore[misc]
     def layers(self) -> list[Layer]:
         """The layers, without the input layer."""
         stack = self.__dict__.get("_stack", [])

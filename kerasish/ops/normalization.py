@@ -125,8 +125,8 @@ def _batch_norm_train(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(y, mean, variance): `_batch_norm` by x's own statistics over all axes but `axis`; name "batch_norm_train".
 
-    The variance is the biased one, mean and variance have shape (C,). All of one dtype, at least float32. The statistics
-    are reported, not differentiated: gradients go through y alone.
+    The variance is the biased one, mean and variance have shape (C,). All of one dtype, at least float32. The
+    statistics are reported, not differentiated: gradients go through y alone.
     """
     shape = shape_of(x)
     others = tuple(i for i in range(len(shape)) if i != axis)

@@ -226,8 +226,8 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 def _dropout(x: Tensor, key: Tensor, /, *, rate: float, noise_shape: tuple[int, ...], draw: int) -> Tensor:
     """x·m with m = 1/(1 − rate) where u >= rate, else 0, for u = random_uniform(key, noise_shape, draw).
 
-    Override name "dropout". A product and not a selection: its gradient is one product more. NaN and infinities that are
-    dropped come out as NaN.
+    Override name "dropout". A product and not a selection: its gradient is one product more. NaN and infinities
+    that are dropped come out as NaN.
     """
     keep = p.greater_equal(p.random_uniform(key, shape=noise_shape, draw=draw), rate)
     return p.multiply(x, p.multiply(p.cast(keep, dtype=dtype_of(x)), 1.0 / (1.0 - rate)))

@@ -71,7 +71,9 @@ def pad_sequences(
     """
     for name, given in (("padding", padding), ("truncating", truncating)):
         if given not in ("pre", "post"):
-            raise ArgumentError(f"Unknown `{name}`.", where="pad_sequences", expected="'pre' or 'post'", received=given)
+            raise ArgumentError(
+                f"Unknown `{name}`.", where="pad_sequences", expected="'pre' or 'post'", received=given
+            )
     rows = [np.asarray(s) for s in sequences]
     length = maxlen if maxlen is not None else max((len(r) for r in rows), default=0)
     tail = next((r.shape[1:] for r in rows if len(r)), ())
@@ -80,7 +82,9 @@ def pad_sequences(
         if not len(row):
             continue
         if row.shape[1:] != tail:
-            raise ArgumentError("Sequences hold vectors of different sizes.", where="pad_sequences", received=row.shape[1:])
+            raise ArgumentError(
+                "Sequences hold vectors of different sizes.", where="pad_sequences", received=row.shape[1:]
+            )
         cut = row[-length:] if truncating == "pre" else row[:length]
         if length == 0:
             continue

@@ -1,4 +1,4 @@
-"""The primitives: the smallest things an engine must be able to do. Import as `primitives as p` and call `p.add(a, b)`."""
+"""The primitives: the smallest things an engine must be able to do. Import as `p` and call `p.add(a, b)`."""
 
 from kerasish.core.primitives.control import *  # noqa: F403
 from kerasish.core.primitives.elementwise import *  # noqa: F403

@@ -34,7 +34,7 @@ def cond(pred: Any, operands: list[Any], /, *, true_fn: Fn, false_fn: Fn) -> Any
 
 @primitive(runs_user_code=True)
 def while_loop(state: list[Any], /, *, cond_fn: Callable[..., Any], body_fn: Fn) -> Any:
-    """Repeat state = body_fn(*state) while the bool scalar cond_fn(*state) holds. No reverse-mode gradient is promised."""
+    """Repeat state = body_fn(*state) while the bool scalar cond_fn(*state) holds. No reverse gradient is promised."""
     after = body_fn(*state)
     _agree(state, after, "The loop's state before and after the body")
     return state

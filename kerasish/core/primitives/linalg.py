@@ -12,8 +12,9 @@ from kerasish.core.primitive import primitive
 
 @primitive
 def matmul(x1: Any, x2: Any, /) -> Any:
-    """Matrix product over the last two axes (rank >= 2), leading axes broadcast; equal dtypes; floats accumulate in
-    at least float32, integers wrap.
+    """Matrix product over the last two axes (rank >= 2); leading axes broadcast.
+
+    Equal dtypes; floats accumulate in at least float32, integers wrap.
     """
     if x1.dtype != x2.dtype:
         raise DTypeError("Operands need one dtype.", received=f"{x1.dtype} and {x2.dtype}")
@@ -34,11 +35,15 @@ def einsum(*operands: Any, subscripts: str) -> Any:
     terms = left.split(",")
     for term, x in zip(terms, operands, strict=True):
         if len(term) != len(x.shape):
-            raise ShapeError("An einsum term has another rank than its tensor.", expected=term, received=x.shape)
+            raise ShapeError(
+                "An einsum term has another rank than its tensor.", expected=term, received=x.shape
+            )
         for letter, size in zip(term, x.shape, strict=True):
             known = sizes.get(letter, size)
             if not (shapes.compatible(known, size) or known == 1 or size == 1):
-                raise ShapeError(f"Sizes of {letter!r} differ in einsum {subscripts!r}.", received=f"{known}, {size}")
+                raise ShapeError(
+                    f"Sizes of {letter!r} differ in einsum {subscripts!r}.", received=f"{known}, {size}"
+                )
             sizes[letter] = shapes.merge(size, known) if known != 1 else size
     return AbstractTensor([sizes[letter] for letter in right], operands[0].dtype)
 
@@ -60,7 +65,9 @@ def solve(a: Any, b: Any, /) -> Any:
     """x with a x = b; a (..., n, n), b (..., n, k)."""
     _square(a)
     if len(b.shape) < 2 or not shapes.compatible(a.shape[-1], b.shape[-2]):
-        raise ShapeError("Sizes do not fit.", expected=f"(..., {a.shape[-1]}, k)", received=shapes.show(b.shape))
+        raise ShapeError(
+            "Sizes do not fit.", expected=f"(..., {a.shape[-1]}, k)", received=shapes.show(b.shape)
+        )
     batch = shapes.broadcast(a.shape[:-2], b.shape[:-2])
     return AbstractTensor((*batch, *b.shape[-2:]), a.dtype)
 

@@ -98,7 +98,7 @@ def argsort(x: Any, /, *, axis: int) -> Any:
 
 @primitive
 def top_k(x: Any, /, *, k: int) -> Any:
-    """The k largest along the last axis, descending, and their int32 indices; NaN first; of equals the lower index first."""
+    """The k largest along the last axis, descending, and their int32 indices; NaN first; of equals the lower index."""
     if not x.shape or (shapes.is_known(x.shape[-1]) and not 0 <= k <= x.shape[-1]):
         raise ArgumentError("`k` exceeds the last axis.", expected=f"0 <= k <= {x.shape[-1:]}", received=k)
     if not (dtypes.is_float(x.dtype) or dtypes.is_integer(x.dtype)):

@@ -37,7 +37,9 @@ def transpose(x: Any, /, *, axes: tuple[int, ...]) -> Any:
     """Axis i of the result is axis axes[i] of x."""
     if sorted(axes) != list(range(len(x.shape))):
         raise ArgumentError(
-            "`axes` must be a permutation of the axes.", expected=f"of {list(range(len(x.shape)))}", received=axes
+            "`axes` must be a permutation of the axes.",
+            expected=f"of {list(range(len(x.shape)))}",
+            received=axes,
         )
     return AbstractTensor([x.shape[a] for a in axes], x.dtype)
 
@@ -78,7 +80,9 @@ def concatenate(xs: Sequence[Any], /, *, axis: int) -> Any:
 def pad(x: Any, /, *, pads: tuple[tuple[int, int], ...], value: float) -> Any:
     """Add `pads[i] = (before, after)` >= 0 elements of `value` along each axis."""
     if len(pads) != len(x.shape) or any(p < 0 for pair in pads for p in pair):
-        raise ShapeError("One pair of sizes >= 0 is needed for each axis.", received=pads, expected=len(x.shape))
+        raise ShapeError(
+            "One pair of sizes >= 0 is needed for each axis.", received=pads, expected=len(x.shape)
+        )
     return AbstractTensor([s + lo + hi for s, (lo, hi) in zip(x.shape, pads, strict=True)], x.dtype)
 
 
@@ -88,7 +92,9 @@ def slice(x: Any, /, *, start: tuple[int, ...], stop: tuple[int, ...], step: tup
     sizes = []
     for size, lo, hi, by in zip(x.shape, start, stop, step, strict=True):
         if not 0 <= lo <= hi or by < 1 or (shapes.is_known(size) and shapes.is_known(hi) and hi > size):
-            raise ShapeError("The slice leaves the tensor.", expected=shapes.show(x.shape), received=(start, stop))
+            raise ShapeError(
+                "The slice leaves the tensor.", expected=shapes.show(x.shape), received=(start, stop)
+            )
         sizes.append(-((hi - lo) // -by))
     return AbstractTensor(sizes, x.dtype)
 
@@ -96,8 +102,12 @@ def slice(x: Any, /, *, start: tuple[int, ...], stop: tuple[int, ...], step: tup
 @primitive
 def dynamic_slice(x: Any, starts: Any, /, *, sizes: shapes.Shape) -> Any:
     """A block of `sizes` that begins at the int32 vector `starts`, moved inside where it would leave x."""
-    if len(sizes) != len(x.shape) or any(shapes.is_known(s) and n > s for n, s in zip(sizes, x.shape, strict=True)):
-        raise ShapeError("The block is larger than the tensor.", expected=shapes.show(x.shape), received=sizes)
+    if len(sizes) != len(x.shape) or any(
+        shapes.is_known(s) and n > s for n, s in zip(sizes, x.shape, strict=True)
+    ):
+        raise ShapeError(
+            "The block is larger than the tensor.", expected=shapes.show(x.shape), received=sizes
+        )
     return AbstractTensor(sizes, x.dtype)
 
 
@@ -105,7 +115,8 @@ def dynamic_slice(x: Any, starts: Any, /, *, sizes: shapes.Shape) -> Any:
 def dynamic_update_slice(x: Any, update: Any, starts: Any, /) -> Any:
     """x with the block at the int32 vector `starts` (moved inside where it would leave x) replaced by `update`."""
     if len(update.shape) != len(x.shape) or any(
-        shapes.is_known(s) and shapes.is_known(n) and n > s for n, s in zip(update.shape, x.shape, strict=True)
+        shapes.is_known(s) and shapes.is_known(n) and n > s
+        for n, s in zip(update.shape, x.shape, strict=True)
     ):
         raise ShapeError("The update is larger than the tensor.", expected=x.shape, received=update.shape)
     return AbstractTensor(x.shape, x.dtype)
@@ -119,12 +130,14 @@ def flip(x: Any, /, *, axis: tuple[int, ...]) -> Any:
 
 def _integers(indices: Any) -> None:
     if not dtypes.is_integer(indices.dtype):
-        raise DTypeError("Indices must be integers.", received=indices.dtype, hint="ops.cast(indices, 'int32')")
+        raise DTypeError(
+            "Indices must be integers.", received=indices.dtype, hint="ops.cast(indices, 'int32')"
+        )
 
 
 @primitive
 def take(x: Any, indices: Any, /, *, axis: int) -> Any:
-    """x's entries along `axis` at int32 `indices`, all within 0..size-1; the result has indices' axes in axis' place."""
+    """x's entries along `axis` at int32 `indices`, all within 0..size-1; indices' axes take the place of `axis`."""
     _integers(indices)
     return AbstractTensor((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
 
@@ -134,7 +147,9 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int) -> Any:
     """result[..., i, ...] = x[..., indices[..., i, ...], ...]; other axes equal; indices within 0..size-1."""
     _integers(indices)
     if len(indices.shape) != len(x.shape):
-        raise ShapeError("Indices need the tensor's rank.", expected=len(x.shape), received=shapes.show(indices.shape))
+        raise ShapeError(
+            "Indices need the tensor's rank.", expected=len(x.shape), received=shapes.show(indices.shape)
+        )
     other = [s for i, s in enumerate(indices.shape) if i != axis]
     mine = [s for i, s in enumerate(x.shape) if i != axis]
     if not all(shapes.compatible(a, b) for a, b in zip(other, mine, strict=True)):
@@ -157,7 +172,9 @@ def _scatter(x: Any, indices: Any, updates: Any) -> AbstractTensor:
     if len(wanted) != len(updates.shape) or not all(
         shapes.compatible(a, b) for a, b in zip(wanted, updates.shape, strict=True)
     ):
-        raise ShapeError("Updates do not fit the indices.", expected=wanted, received=shapes.show(updates.shape))
+        raise ShapeError(
+            "Updates do not fit the indices.", expected=wanted, received=shapes.show(updates.shape)
+        )
     if x.dtype != updates.dtype:
         raise DTypeError("Updates need the tensor's dtype.", expected=x.dtype, received=updates.dtype)
     return AbstractTensor(x.shape, x.dtype)

@@ -57,11 +57,15 @@ def conv_transpose(
         raise DTypeError("Input and kernel need one dtype.", received=f"{x.dtype} and {kernel.dtype}")
     if len(x.shape) != len(kernel.shape) or not shapes.compatible(x.shape[-1], kernel.shape[-1]):
         raise ShapeError(
-            "The input does not fit the kernel.", expected=f"{kernel.shape[-1]} channels", received=shapes.show(x.shape)
+            "The input does not fit the kernel.",
+            expected=f"{kernel.shape[-1]} channels",
+            received=shapes.show(x.shape),
         )
     expected = _positions(spatial, kernel.shape[:-2], strides, pads, dilation)
     if not all(shapes.compatible(a, b) for a, b in zip(expected, x.shape[1:-1], strict=True)):
-        raise ShapeError("The output size does not fit the input.", expected=expected, received=shapes.show(x.shape))
+        raise ShapeError(
+            "The output size does not fit the input.", expected=expected, received=shapes.show(x.shape)
+        )
     return AbstractTensor((x.shape[0], *spatial, kernel.shape[-2] * groups), x.dtype)
 
 
