@@ -19,8 +19,8 @@ WIDE = frozenset({"int64", "uint64", "float64"})
 
 
 def is_wide(x: Any) -> bool:
-    """Whether `x` is a tensor of a 64-bit dtype."""
-    return x.dtype.itemsize == 8
+    """Whether `x` is a tensor of a 64-bit dtype (None is not)."""
+    return x is not None and x.dtype.itemsize == 8
 
 
 def any_wide(tree: Any) -> bool:

@@ -1,8 +1,8 @@
 """Where random keys come from: `SeedGenerator` (seed + counter) and the process-wide one behind `seed=None`.
 
-A draw is a pair (key, number): the primitives `random_bits` and `random_uniform` turn it into the same numbers on
-every engine. Outside of a compiled step the key is computed on the host from (seed, counter). Inside one, the trainer hands in
-one key tensor a generator and step (`CallContext.draws`), and further draws of the same call count up the index.
+A draw is a pair (key, number): the primitives `random_bits` and `random_uniform` turn it into the same numbers on every
+engine. Outside of a compiled step the key is computed on the host from (seed, counter). Inside one, the trainer hands
+in one key tensor a generator and step (`CallContext.draws`), and further draws of the same call count up the number.
 """
 
 from __future__ import annotations

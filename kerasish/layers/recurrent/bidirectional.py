@@ -60,7 +60,7 @@ class Bidirectional(Layer):
                     received=repr(given)[:80],
                     hint="such as Bidirectional(LSTM(32))",
                 )
-        one_of(self, tuple([*_MERGES, None]), merge_mode=merge_mode)
+        one_of(self, (*_MERGES, None), merge_mode=merge_mode)
         super().__init__(**kwargs)
         base = layer.name.removeprefix("forward_")
         self.forward_layer = _copy(layer, name=f"forward_{base}")
