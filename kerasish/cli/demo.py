@@ -62,9 +62,8 @@ def run(options: argparse.Namespace) -> int:
     if save_picture(history, picture):
         console.print(f"training curves saved as {picture}")
     else:
-        console.print(
-            'no picture of the training curves: matplotlib is not installed. Try: pip install "kerasish[viz]"'
-        )
+        text = 'no picture of the training curves: matplotlib is not installed. Try: pip install "kerasish[viz]"'
+        console.print(text, markup=False)
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kerasish import __version__
@@ -63,6 +64,6 @@ def run(options: argparse.Namespace) -> int:
         if engine["installed"]:
             table.add_row(label, engine["version"], ", ".join(engine["devices"]))
         else:
-            table.add_row(label, "not installed", engine["install"])
+            table.add_row(label, "not installed", escape(engine["install"]))
     console.print(table)
     return 0
