@@ -127,7 +127,8 @@ class JaxEngine(Engine):
         return run(any_wide(inputs), _custom_gradient, fn, inputs)
 
     def feed(self, value: np.ndarray) -> np.ndarray:
-        return value  # a compiled call places host arrays itself, several times faster than making arrays first
+        # A compiled call places host arrays itself, several times faster than making jax arrays first.
+        return value
 
     def compile(
         self, fn: Any, *, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None

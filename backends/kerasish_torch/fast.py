@@ -94,7 +94,8 @@ def _batch_norm_train(x: Tensor, scale: Any, offset: Any, /, *, axis: int, epsil
     if axis != x.ndim - 1 or len(rows) < 2 or not differentiable_once():
         return NotImplemented
     y, mean, inverse = torch.native_batch_norm(rows, scale, offset, None, None, True, 0.0, epsilon)
-    variance = inverse.detach().pow(-2).sub_(epsilon).clamp_(min=0.0)  # the kernel keeps 1/sqrt(variance + epsilon)
+    # The kernel keeps 1/sqrt(variance + epsilon).
+    variance = inverse.detach().pow(-2).sub_(epsilon).clamp_(min=0.0)
     return y.reshape(x.shape), mean.detach(), variance
 
 

@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     if save_picture(history, picture):
         console.print(f"training curves saved as {picture}")
     else:
-        text = 'no picture of the training curves: matplotlib is not installed. Try: pip install "kerasish[viz]"'
-        console.print(text, markup=False)
+        console.print("no picture of the training curves: matplotlib is not installed.")
+        console.print('Try: pip install "kerasish[viz]"', markup=False)
     return 0
 
 
