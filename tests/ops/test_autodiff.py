@@ -135,7 +135,7 @@ FLAT = {
     "slices": lambda x: ops.sum(ops.get_item(x, (slice(None, None, -1), slice(0, 2))) ** 3),
     "pad": lambda x: ops.sum(ops.pad(x, 1, "reflect") ** 2),
     "concatenate": lambda x: ops.sum(ops.square(ops.concatenate([x, ops.multiply(x, 2)], 0))),
-    "where": lambda x: ops.sum(ops.where(x > 0, x * x, ops.exp(x))),
+    "where": lambda x: ops.sum(ops.where(ops.greater(x, 0), ops.square(x), ops.exp(x))),
     "clip": lambda x: ops.sum(ops.clip(x, -0.8, 1.8) ** 2),
     "norm": lambda x: ops.norm(x),
     "einsum": lambda x: ops.sum(ops.einsum("ij,kj->ik", x, x) ** 2),

@@ -132,8 +132,9 @@ class ProgbarLogger(Callback):
         if self._draws:
             total = self._total() or self._done
             head = f"{self._done}/{total} {'━' * _WIDTH} {duration(seconds)} {rate(per_step)}"
-            self._redraw(head + (f" - {values}" if values else ""))
-            self._write("\n")
+            line = head + (f" - {values}" if values else "")
+            # The last line stays on the screen: it is given whole, and may wrap.
+            self._write("\r" + line + " " * max(0, self._drawn - len(line)) + "\n")
         else:
             self._write(f"{label}{facts}\n")
 
