@@ -96,8 +96,32 @@ def _batch_norm_train(x: Tensor, scale: Any, offset: Any, /, *, axis: int, epsil
     return tf.reshape(y, x.shape), tf.stop_gradient(mean), tf.stop_gradient(biased)
 
 
+_UNROLLED = 128  # steps; written out, a sequence needs no loop's bookkeeping, at the price of a larger graph
+
+
+def _lstm(
+    *args: Any, activation: Any, recurrent_activation: Any, go_backwards: bool, mask: Any = None
+) -> Any:
+    x, h, c, kernel, recurrent_kernel, bias = args
+    usual = (activation, recurrent_activation) == ("tanh", "sigmoid") and mask is None
+    if not usual or not 0 < x.shape[1] <= _UNROLLED:
+        return NotImplemented
+    batch, time, channels = x.shape
+    rows = tf.matmul(tf.reshape(tf.transpose(x, (1, 0, 2)), (time * batch, channels)), kernel)
+    rows = rows if bias is None else tf.nn.bias_add(rows, bias)
+    steps = tf.split(rows, time)  # (B, 4U) each
+    outputs = []
+    for z in reversed(steps) if go_backwards else steps:
+        i, f, g, o = tf.split(z + tf.matmul(h, recurrent_kernel), 4, axis=1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        outputs.append(h)
+    return h, tf.stack(outputs, axis=1), [h, c]
+
+
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "batch_norm_train": _batch_norm_train,
+    "lstm": _lstm,
     "relu": lambda x, /: raw.Relu(features=x),
     "relu6": lambda x, /: raw.Relu6(features=x),
     "leaky_relu": _leaky_relu,
