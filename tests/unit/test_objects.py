@@ -244,7 +244,9 @@ def test_safe_mode_of_the_outer_load_wins():
     assert deserialize(config, custom_objects={"Holder": Holder}, safe_mode=False).function(4) == 4
 
 
-@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")  # Keras' own
+@pytest.mark.filterwarnings(
+    "ignore:The object being serialized includes a `lambda`:UserWarning"
+)  # Keras' own
 def test_lambdas_of_keras_are_read():
     config = keras.saving.serialize_keras_object(lambda x, y=2: x * y)
     assert deserialize(config, safe_mode=False)(5) == 10
