@@ -47,7 +47,7 @@ class Variable(TensorOperators):
 
     Example:
         >>> v = Variable([1.0, 2.0])
-        >>> _ = v.assign_add([1.0, 1.0])
+        >>> _ = v.assign([2.0, 3.0])
         >>> v.numpy().tolist()
         [2.0, 3.0]
     """
