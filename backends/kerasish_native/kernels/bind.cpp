@@ -5,4 +5,6 @@ NB_MODULE(_kernels, m) {
   m.doc() = "Compiled kernels of the native engine. Arguments are validated by the engine that calls them.";
   kerasish::bind_runtime(m);
   kerasish::bind_threefry(m);
+  kerasish::bind_plan(m);
+  kerasish::bind_matrix(m);
 }

@@ -1,0 +1,14 @@
+// Fills the table of kernels with this instruction set's copies.
+#include "../kernel_table.hpp"
+#include "simd.hpp"
+
+namespace kerasish {
+namespace KERASISH_ISA {
+
+void fill_gemm(GemmKernels& table);
+
+void fill(KernelTable& table);
+void fill(KernelTable& table) { fill_gemm(table.gemm); }
+
+}  // namespace KERASISH_ISA
+}  // namespace kerasish

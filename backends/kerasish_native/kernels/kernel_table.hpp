@@ -1,0 +1,17 @@
+// The kernels of the instruction set in use: one table of function pointers, filled by the copy of compute/ that the
+// machine can run. Each family adds a struct of its own to the table and fills it in compute/table.cpp.
+#pragma once
+
+#include "families/gemm.hpp"
+#include "families/epilogue.hpp"
+
+namespace kerasish {
+
+struct KernelTable {
+  GemmKernels gemm;
+};
+
+// The table for isa().
+const KernelTable& kernels();
+
+}  // namespace kerasish

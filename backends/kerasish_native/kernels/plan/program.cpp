@@ -1,0 +1,29 @@
+#include "program.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace kerasish {
+
+Program::Program(int slots, std::vector<std::pair<int, std::size_t>> arena, std::size_t arena_bytes,
+                 std::vector<std::shared_ptr<Step>> steps)
+    : base_(static_cast<std::size_t>(slots), nullptr), steps_(std::move(steps)) {
+  if (arena_bytes != 0) {
+    arena_ = static_cast<char*>(std::aligned_alloc(64, (arena_bytes + 63) / 64 * 64));
+    if (arena_ == nullptr) throw std::bad_alloc();
+  }
+  for (const auto& [slot, offset] : arena) base_[static_cast<std::size_t>(slot)] = arena_ + offset;
+}
+
+Program::~Program() { std::free(arena_); }
+
+void Program::run(const std::vector<char*>& outer) {
+  std::lock_guard<std::mutex> lock(turn_);
+  std::vector<char*> slots = base_;
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    if (outer[i] != nullptr) slots[i] = outer[i];
+  }
+  for (const auto& step : steps_) step->run(slots.data());
+}
+
+}  // namespace kerasish
