@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from kerasish_native._load import load_kernels
+import pytest
 
 from kerasish.core import dtypes
+from kerasish_native._load import load_kernels
 
 
 class Workbench:
@@ -42,7 +43,9 @@ class Workbench:
     def run(self, steps: Sequence[Any]) -> None:
         """Run the steps on the arrays put so far; results are written into the arrays themselves."""
         slots = range(len(self.bases))
-        program = self.kernels.Program([], [(i, _bytes(self.bases[i])) for i in slots], [], 0, [], list(steps), len(slots))
+        program = self.kernels.Program(
+            [], [(i, _bytes(self.bases[i])) for i in slots], [], 0, [], list(steps), len(slots)
+        )
         program.run([])
 
 
@@ -54,3 +57,15 @@ def step_on(make: Callable[..., Any], *arrays: np.ndarray, **keywords: Any) -> N
     """Make a step of views of `arrays` and run it."""
     bench = Workbench()
     bench.run([make(*[bench.put(a) for a in arrays], **keywords)])
+
+
+@pytest.fixture(name="step_on")
+def step_on_fixture() -> Callable[..., None]:
+    """`step_on(make, *arrays, **keywords)`: make a step of views of the arrays and run it."""
+    return step_on
+
+
+@pytest.fixture
+def bench() -> Workbench:
+    """An empty workbench, for programs of several steps."""
+    return Workbench()
