@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bind.hpp"
+#include "cpu_limits.hpp"
 #include "isa.hpp"
 #include "thread_pool.hpp"
 
@@ -22,6 +23,8 @@ void bind_runtime(nb::module_& m) {
       },
       "The code path in use ('generic', 'avx2', 'avx512') and the features of this CPU.");
   m.def("num_threads", &num_threads, "Threads a large kernel uses, the caller's included.");
+  m.def("cgroup_cpus", &cgroup_cpus, nb::arg("membership"), nb::arg("mount"),
+        "The CPU quota in the text of /proc/self/cgroup, with control groups mounted on a folder; 0 where none.");
 }
 
 }  // namespace kerasish

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
@@ -11,9 +13,8 @@
 #include <system_error>
 #include <thread>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "cpu_limits.hpp"
+
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
@@ -25,8 +26,9 @@ namespace kerasish {
 namespace {
 
 constexpr int max_threads = 256;
-// About 20 µs: long enough to catch the next kernel of the same step, short enough to leave the CPU alone.
-constexpr int spins_before_sleep = 1000;
+constexpr int looks_between_clocks = 64;  // about 3 µs: the clock is read, and the session's end seen, so often
+constexpr std::chrono::microseconds idle_in_session{200};
+constexpr std::chrono::microseconds caller_patience{50};  // for workers inside a range, before the caller sleeps
 
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -34,14 +36,6 @@ inline void relax() {
 #else
   std::this_thread::yield();
 #endif
-}
-
-int allowed_cpus() {
-#if defined(__linux__)
-  cpu_set_t mask;
-  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) return std::max(1, CPU_COUNT(&mask));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 int requested_threads() {
@@ -57,45 +51,51 @@ int requested_threads() {
   return static_cast<int>(std::min<long>(value, max_threads));
 }
 
-// One parallel call: workers and caller take ranges from `next` until none is left.
-struct Job {
-  detail::RangeFunction function;
-  void* context;
-  std::size_t n;
-  std::size_t range;
+// A part of [0, n): one thread's own, from which others take when theirs is done.
+struct alignas(64) Lane {
   std::atomic<std::size_t> next{0};
-
-  void drain() {
-    for (;;) {
-      const std::size_t begin = next.fetch_add(range, std::memory_order_relaxed);
-      if (begin >= n) return;
-      function(context, begin, std::min(n, begin + range));
-    }
-  }
+  std::size_t end = 0;
 };
 
 thread_local bool inside_pool = false;
 
+// The state of the job at hand, in one word: who may still join it and who is at work on it. The job's own fields are
+// written only while nobody is, and read only between joining and leaving.
+namespace ticket {
+constexpr std::uint64_t active_one = 1;                       // bits 0..14: workers at work
+constexpr std::uint64_t place_one = std::uint64_t{1} << 15;   // bits 15..29: workers that may still join
+constexpr std::uint64_t caller_sleeps = std::uint64_t{1} << 30;
+constexpr std::uint64_t number_one = std::uint64_t{1} << 32;  // bits 32..63: the job's number
+constexpr std::uint64_t field = 0x7fff;
+
+std::uint64_t active(std::uint64_t word) { return word & field; }
+std::uint64_t places(std::uint64_t word) { return word / place_one & field; }
+std::uint64_t number(std::uint64_t word) { return word / number_one; }
+std::uint64_t closed(std::uint64_t word) { return word & ~(field * place_one); }
+}  // namespace ticket
+
 class Pool {
  public:
-  // Returns false, having done nothing, when another thread is using the pool.
-  bool try_run(Job& job) {
+  // Returns false, having done nothing, when another thread is using the pool or there are no workers.
+  bool try_run(detail::RangeFunction function, void* context, std::size_t n, std::size_t grain, std::size_t lanes) {
     std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
     if (!turn.owns_lock()) return false;
     start();
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      job_ = &job;
-      running_.store(workers_, std::memory_order_relaxed);
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
+    if (workers_ == 0) return false;
+    lanes = std::min<std::size_t>(lanes, static_cast<std::size_t>(workers_) + 1);
+    prepare(function, context, n, grain, lanes);
+    const std::uint64_t next = ticket::number(ticket_.load(std::memory_order_relaxed)) + 1;
+    ticket_.store(next * ticket::number_one + (lanes - 1) * ticket::place_one, std::memory_order_seq_cst);
+    wake(static_cast<int>(lanes - 1));
     inside_pool = true;
-    job.drain();
+    drain(0);
     inside_pool = false;
-    wait_for_workers();
+    finish();
     return true;
   }
+
+  void enter_session() { sessions_.fetch_add(1, std::memory_order_relaxed); }
+  void leave_session() { sessions_.fetch_sub(1, std::memory_order_relaxed); }
 
  private:
   // Threads are detached and the pool is never destroyed: nothing to join when the interpreter exits.
@@ -104,7 +104,7 @@ class Pool {
     started_ = true;
     for (int i = 1; i < num_threads(); ++i) {
       try {
-        std::thread([this] { work(); }).detach();
+        std::thread([this, i] { work(static_cast<std::size_t>(i)); }).detach();
         ++workers_;
       } catch (const std::system_error&) {
         return;  // The system gives no more threads: run on those it gave.
@@ -112,48 +112,119 @@ class Pool {
     }
   }
 
-  // Every worker reports back, late ones too, so that no worker can touch a job its caller has left.
-  void wait_for_workers() {
-    for (int i = 0; i < spins_before_sleep; ++i) {
-      if (running_.load(std::memory_order_acquire) == 0) return;
-      relax();
+  void prepare(detail::RangeFunction function, void* context, std::size_t n, std::size_t grain, std::size_t lanes) {
+    function_ = function;
+    context_ = context;
+    lanes_ = lanes;
+    const std::size_t grains = (n + grain - 1) / grain;
+    // A few ranges per thread even out CPUs of unequal speed without paying for many hand-outs.
+    range_ = grain * std::max<std::size_t>(1, grains / (lanes * 4));
+    for (std::size_t i = 0; i < lanes; ++i) {
+      lane_[i].next.store(grains * i / lanes * grain, std::memory_order_relaxed);
+      lane_[i].end = std::min(n, grains * (i + 1) / lanes * grain);
     }
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return running_.load(std::memory_order_acquire) == 0; });
   }
 
-  void work() {
+  // The thread's own lane first, then what is left of the others'.
+  void drain(std::size_t own) {
+    for (std::size_t i = 0; i < lanes_; ++i) {
+      Lane& lane = lane_[(own + i) % lanes_];
+      while (lane.next.load(std::memory_order_relaxed) < lane.end) {
+        const std::size_t begin = lane.next.fetch_add(range_, std::memory_order_relaxed);
+        if (begin >= lane.end) break;
+        function_(context_, begin, std::min(lane.end, begin + range_));
+      }
+    }
+  }
+
+  // Nobody joins any more; those who did finish the ranges they took.
+  void finish() {
+    std::uint64_t word = ticket_.load(std::memory_order_relaxed);
+    while (!ticket_.compare_exchange_weak(word, ticket::closed(word), std::memory_order_acquire)) {
+    }
+    if (ticket::active(word) == 0) return;
+    const auto start = std::chrono::steady_clock::now();
+    do {
+      for (int i = 0; i < looks_between_clocks; ++i) {
+        if (ticket::active(ticket_.load(std::memory_order_acquire)) == 0) return;
+        relax();
+      }
+    } while (std::chrono::steady_clock::now() - start < caller_patience);
+    std::unique_lock<std::mutex> lock(mutex_);
+    ticket_.fetch_or(ticket::caller_sleeps, std::memory_order_acq_rel);
+    done_.wait(lock, [this] { return ticket::active(ticket_.load(std::memory_order_acquire)) == 0; });
+  }
+
+  void wake(int wanted) {
+    if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+    int calls = 0;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      calls = std::min(wanted, sleepers_.load(std::memory_order_relaxed));
+      sleepers_.fetch_sub(calls, std::memory_order_relaxed);
+      calls_ += calls;
+    }
+    for (int i = 0; i < calls; ++i) wake_.notify_one();
+  }
+
+  void work(std::size_t own) {
     inside_pool = true;
-    unsigned long seen = 0;
+    std::uint64_t last = 0;
     for (;;) {
-      Job* job = next_job(seen);
-      job->drain();
-      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        // The lock orders this notification after the caller's decision to sleep.
-        std::lock_guard<std::mutex> lock(mutex_);
+      look_out(last);
+      std::uint64_t word = ticket_.load(std::memory_order_acquire);
+      if (!is_open(word, last)) continue;
+      const std::uint64_t joined = word - ticket::place_one + ticket::active_one;
+      if (!ticket_.compare_exchange_strong(word, joined, std::memory_order_acquire)) continue;
+      last = ticket::number(word);
+      drain(own % lanes_);
+      word = ticket_.fetch_sub(ticket::active_one, std::memory_order_acq_rel);
+      if (ticket::active(word) == 1 && (word & ticket::caller_sleeps) != 0) {
+        std::lock_guard<std::mutex> lock(mutex_);  // orders this call after the caller's decision to sleep
         done_.notify_one();
       }
     }
   }
 
-  Job* next_job(unsigned long& seen) {
-    for (int i = 0; i < spins_before_sleep; ++i) {
-      if (generation_.load(std::memory_order_acquire) != seen) break;
-      relax();
-    }
-    std::unique_lock<std::mutex> lock(mutex_);
-    wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
-    seen = generation_.load(std::memory_order_acquire);
-    return job_;
+  static bool is_open(std::uint64_t word, std::uint64_t last) {
+    return ticket::places(word) != 0 && ticket::number(word) != last;
   }
 
+  // Returns when there may be a job other than number `last` to join.
+  void look_out(std::uint64_t last) {
+    const auto start = std::chrono::steady_clock::now();
+    do {
+      for (int i = 0; i < looks_between_clocks; ++i) {
+        if (is_open(ticket_.load(std::memory_order_relaxed), last)) return;
+        relax();
+      }
+    } while (sessions_.load(std::memory_order_relaxed) != 0 &&
+             std::chrono::steady_clock::now() - start < idle_in_session);
+    std::unique_lock<std::mutex> lock(mutex_);
+    // Either this look sees a new job, or its caller sees the sleeper: both orders are sequentially consistent.
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    if (is_open(ticket_.load(std::memory_order_seq_cst), last)) {
+      sleepers_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    wake_.wait(lock, [this] { return calls_ != 0; });
+    --calls_;
+  }
+
+  // The job. Set by its caller, in turn_.
+  detail::RangeFunction function_ = nullptr;
+  void* context_ = nullptr;
+  std::size_t lanes_ = 1;
+  std::size_t range_ = 1;
+  Lane lane_[max_threads];
+  alignas(64) std::atomic<std::uint64_t> ticket_{0};
+  alignas(64) std::atomic<int> sleepers_{0};  // written in mutex_
+  std::atomic<int> sessions_{0};
+  int calls_ = 0;  // sleepers asked to wake that have not yet; in mutex_
   std::mutex turn_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
-  Job* job_ = nullptr;
-  std::atomic<unsigned long> generation_{0};
-  std::atomic<int> running_{0};
   int workers_ = 0;
   bool started_ = false;
 };
@@ -186,18 +257,18 @@ int num_threads() {
   return count;
 }
 
+PoolSession::PoolSession() : pool_(&pool()) { static_cast<Pool*>(pool_)->enter_session(); }
+PoolSession::~PoolSession() { static_cast<Pool*>(pool_)->leave_session(); }
+
 namespace detail {
 
 void parallel_ranges(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
   if (n == 0) return;
   grain = std::max<std::size_t>(grain, 1);
   const std::size_t grains = (n + grain - 1) / grain;
-  const std::size_t threads = inside_pool ? 1 : static_cast<std::size_t>(num_threads());
-  if (threads > 1 && grains > 1) {
-    // A few ranges per thread evens out CPUs of unequal speed without paying for many hand-outs.
-    const std::size_t range = grain * std::max<std::size_t>(1, grains / (threads * 4));
-    Job job{function, context, n, range};
-    if (pool().try_run(job)) return;
+  if (grains > 1 && !inside_pool) {
+    const std::size_t lanes = std::min(grains, static_cast<std::size_t>(num_threads()));
+    if (lanes > 1 && pool().try_run(function, context, n, grain, lanes)) return;
   }
   function(context, 0, n);
 }

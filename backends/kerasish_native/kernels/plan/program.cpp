@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "../thread_pool.hpp"
+
 namespace kerasish {
 
 Program::Program(int slots, std::vector<std::pair<int, std::size_t>> arena, std::size_t arena_bytes,
@@ -23,6 +25,7 @@ void Program::run(const std::vector<char*>& outer) {
   for (std::size_t i = 0; i < outer.size(); ++i) {
     if (outer[i] != nullptr) slots[i] = outer[i];
   }
+  const PoolSession session;  // the pool's threads stay awake from step to step
   for (const auto& step : steps_) step->run(slots.data());
 }
 
