@@ -70,21 +70,59 @@ KERASISH_INLINE f64v fma(f64v a, f64v b, f64v c) {
 #endif
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// All bits set in the first `count` lanes.
+KERASISH_INLINE __m256i first_lanes_32(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+KERASISH_INLINE __m256i first_lanes_64(int count) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+#endif
+
 // The first `count` lanes (0..lanes); the others are zero, and nothing beyond p[count] is touched.
 KERASISH_INLINE f32v load_some(const float* p, int count) {
 #if defined(__AVX512F__)
   return (f32v)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1u), p);
+#elif defined(__AVX2__)
+  return (f32v)_mm256_maskload_ps(p, first_lanes_32(count));
 #else
   f32v v{};
-  std::memcpy(&v, p, sizeof(float) * static_cast<unsigned>(count));
+  for (int i = 0; i < f32_lanes; ++i) v[i] = i < count ? p[i] : 0.0f;
+  return v;
+#endif
+}
+KERASISH_INLINE f64v load_some(const double* p, int count) {
+#if defined(__AVX512F__)
+  return (f64v)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1u), p);
+#elif defined(__AVX2__)
+  return (f64v)_mm256_maskload_pd(p, first_lanes_64(count));
+#else
+  f64v v{};
+  for (int i = 0; i < f64_lanes; ++i) v[i] = i < count ? p[i] : 0.0;
   return v;
 #endif
 }
 KERASISH_INLINE void store_some(float* p, f32v v, int count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1u), (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, first_lanes_32(count), (__m256)v);
 #else
-  std::memcpy(p, &v, sizeof(float) * static_cast<unsigned>(count));
+  for (int i = 0; i < f32_lanes; ++i) {
+    if (i < count) p[i] = v[i];
+  }
+#endif
+}
+KERASISH_INLINE void store_some(double* p, f64v v, int count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1u), (__m512d)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_pd(p, first_lanes_64(count), (__m256d)v);
+#else
+  for (int i = 0; i < f64_lanes; ++i) {
+    if (i < count) p[i] = v[i];
+  }
 #endif
 }
 
