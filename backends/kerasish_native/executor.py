@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from kerasish.core import dtypes
+from kerasish_native._load import load_kernels
 from kerasish_native.dispatch import KERNELS
+from kerasish_native.plan.compiled import CompiledProgram
 from kerasish_native.trace import Graph, Node, Traced
 
 Array = Any
@@ -46,6 +48,11 @@ class Program:
         reusable = _reusable(graph)
         self.tasks: list[Task] = [self._task(i, node, last, reusable) for i, node in enumerate(graph.nodes)]
         self.outputs = [self._slot(y) for y in graph.outputs]
+        self._graph = graph
+
+    def explain(self) -> str:
+        """Nodes, primitives and bytes."""
+        return _described(self._graph, self.in_place)
 
     def _slot(self, x: Any) -> int:
         found = self.slots.get(id(x))
@@ -100,6 +107,16 @@ class Program:
         return [env[slot] for slot in self.outputs]
 
 
+def _described(graph: Graph, in_place: int) -> str:
+    counts = Counter(node.name for node in graph.nodes)
+    constants = {id(a): a.nbytes for node in graph.nodes for a in node.args if a.__class__ is np.ndarray}
+    lines = [
+        f"{len(graph.nodes)} nodes, {len(graph.inputs)} inputs, {len(graph.outputs)} outputs, {in_place} in place",
+        f"peak {_peak(graph):,} bytes of intermediate results, {sum(constants.values()):,} bytes of constants",
+    ]
+    return "\n".join(lines + [f"{count:6d} {name}" for name, count in counts.most_common()])
+
+
 def _writing(function: Callable[..., Any], into: int, count: int) -> Callable[..., Any]:
     if count == 1:
         return lambda a: function(a, out=a)
@@ -137,11 +154,13 @@ def _reusable(graph: Graph) -> dict[int, Traced]:
     return found
 
 
-def program_of(graph: Graph) -> Program:
-    """The program of a graph, laid out once."""
-    program: Program | None = graph.program
+def program_of(graph: Graph) -> Any:
+    """The program of a graph, laid out once: compiled, or of reference kernels where no compiled ones were built."""
+    program: Any = graph.program
     if program is None:
-        program = graph.program = Program(graph)
+        kernels = load_kernels()
+        compile_it = hasattr(kernels, "tile_step")  # an editable install may be older than this file
+        program = graph.program = CompiledProgram(graph, kernels) if compile_it else Program(graph)
     return program
 
 
@@ -183,16 +202,9 @@ KERNELS.update(graph_cond=graph_cond, graph_while=graph_while, graph_scan=graph_
 
 
 def explain(graph: Graph) -> str:
-    """What a plan does, for people: nodes, primitives, bytes."""
-    program = program_of(graph)
-    counts = Counter(node.name for node in graph.nodes)
-    constants = {id(a): a.nbytes for node in graph.nodes for a in node.args if a.__class__ is np.ndarray}
-    lines = [
-        f"{len(graph.nodes)} nodes, {len(graph.inputs)} inputs, {len(graph.outputs)} outputs, "
-        f"{program.in_place} in place",
-        f"peak {_peak(graph):,} bytes of intermediate results, {sum(constants.values()):,} bytes of constants",
-    ]
-    return "\n".join(lines + [f"{count:6d} {name}" for name, count in counts.most_common()])
+    """What a plan does, for people."""
+    text: str = program_of(graph).explain()
+    return text
 
 
 def _peak(graph: Graph) -> int:

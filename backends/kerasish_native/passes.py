@@ -1,4 +1,4 @@
-"""Rewriting a graph before it runs. Each pass changes the graph in place and keeps its results bit for bit."""
+"""Rewriting a graph before it runs. Each pass changes the graph in place and keeps its results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasish_native._load import load_kernels
 from kerasish_native.dispatch import KERNELS
+from kerasish_native.private import name_of
 from kerasish_native.trace import Graph, Node, Traced
 
 _SMALL = 256  # constants of up to so many bytes are compared by value
@@ -20,7 +22,7 @@ def optimize(graph: Graph) -> None:
         for inner in node.keywords.values():
             if inner.__class__ is Graph:
                 optimize(inner)
-    for run in (prune, simplify, fold, share, prune):
+    for run in (prune, simplify, select, fold, share, prune):
         run(graph)
 
 
@@ -35,15 +37,14 @@ class _Rewrite:
 
     def over(self, graph: Graph, visit: Callable[[Node], list[Any] | None]) -> None:
         """Visit each node with up-to-date operands; values it returns take the place of the node's outputs."""
-        kept = []
-        for node in graph.nodes:
+        nodes, graph.nodes = graph.nodes, []
+        for node in nodes:
             node.args = tuple([self.now(a) for a in node.args])
             values = visit(node)
             if values is None:
-                kept.append(node)
+                graph.nodes.append(node)
             else:
                 self.replaced.update({id(o): v for o, v in zip(node.outputs, values, strict=True)})
-        graph.nodes = kept
         graph.outputs = [self.now(y) for y in graph.outputs]
 
 
@@ -60,6 +61,7 @@ def prune(graph: Graph) -> None:
 
 
 # -- nodes that do nothing ---------------------------------------------------------------------------------------------
+_REDUCTIONS = frozenset({"sum", "prod", "max", "min"})
 _SAME_IF_SAME_TYPE = frozenset({"cast", "reshape", "broadcast_to", "slice", "pad"})
 
 
@@ -67,9 +69,18 @@ def simplify(graph: Graph) -> None:
     """Drop nodes that give back their operand."""
 
     def visit(node: Node) -> list[Any] | None:
-        return [node.args[0]] if _is_identity(node) else None
+        if _is_identity(node):
+            return [node.args[0]]
+        if node.name in _REDUCTIONS and _reduces_nothing(node):
+            node.name, node.keywords = "reshape", {"shape": node.outputs[0].shape}
+        return None
 
     _Rewrite().over(graph, visit)
+
+
+def _reduces_nothing(node: Node) -> bool:
+    x = node.args[0]
+    return x.__class__ is Traced and all(x.shape[a] == 1 for a in node.keywords["axis"])
 
 
 def _is_identity(node: Node) -> bool:
@@ -86,6 +97,33 @@ def _is_identity(node: Node) -> bool:
         other = node.args[1]
         return other.__class__ in (int, float) and other == 1
     return name == "stop_gradient"
+
+
+# -- picking one element a row -----------------------------------------------------------------------------------------
+_MOST_PICKED_FROM = 4096
+
+
+def select(graph: Graph) -> None:
+    """One element of each row by its number, as a sum over the row in which all others are 0: that can be fused."""
+    if load_kernels() is None:
+        return
+
+    def visit(node: Node) -> list[Any] | None:
+        if node.name != "take_along_axis" or node.args[0].__class__ is not Traced:
+            return None
+        (x, indices), axis = node.args, len(node.outputs[0].shape) - 1
+        if (
+            node.keywords["axis"] != axis
+            or indices.shape[axis] != 1
+            or not 1 < x.shape[axis] <= _MOST_PICKED_FROM
+        ):
+            return None
+        places = np.arange(x.shape[axis], dtype=name_of(indices))
+        hit = graph.emit("equal", (places, indices), {})
+        kept = graph.emit("where", (hit, x, 0), {})
+        return [graph.emit("sum", (kept,), {"axis": (axis,), "keepdims": True})]
+
+    _Rewrite().over(graph, visit)
 
 
 # -- constants ---------------------------------------------------------------------------------------------------------

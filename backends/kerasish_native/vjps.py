@@ -224,6 +224,10 @@ def _sort(g: Any, y: Any, x: Any, axis: int) -> Any:
 def put_along(like: Any, indices: Any, g: Any, axis: int) -> Any:
     """Adjoint of take_along_axis: zeros like `like` with `g` added at `indices` along `axis`."""
     sizes = tuple(like.shape)
+    if indices.shape[axis] == 1:  # one place a row: a selection, which fuses with what comes after
+        row = [-1 if i == axis else 1 for i in range(len(sizes))]
+        places = np.arange(sizes[axis], dtype=name_of(indices)).reshape(row)
+        return n.where(n.equal(places, indices), g, 0.0)
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     wide = "int32" if math.prod(sizes) < 2**31 else "int64"
     grid: Any = np.zeros((), wide)

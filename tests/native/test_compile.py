@@ -73,9 +73,19 @@ def test_training_step_equals_eager_bit_for_bit_and_is_traced_once():
     assert (step.traces, len(step.plans)) == (2, 2)
 
 
-def test_explain_tells_nodes_primitives_and_bytes():
+def test_explain_tells_steps_fusion_and_bytes():
     step = ENGINE.compile(lambda x: p.exp(p.exp(x)))
     assert step.explain() == "not called yet"
+    step(normal(10))
+    text = step.explain()
+    assert "2 nodes in 1 steps, 1 inputs, 1 outputs" in text
+    assert "arena 0 bytes" in text
+    assert "tile [10] (exp×2)" in text
+
+
+def test_explain_of_reference_kernels_tells_nodes_and_bytes(monkeypatch):
+    monkeypatch.setattr("kerasish_native.executor.load_kernels", lambda: None)
+    step = ENGINE.compile(lambda x: p.exp(p.exp(x)))
     step(normal(10))
     text = step.explain()
     assert "2 nodes, 1 inputs, 1 outputs, 1 in place" in text
