@@ -121,7 +121,7 @@ class Builder:
 
     # -- results -------------------------------------------------------------------------------------------------------
     def _result(self, j: int, y: Any) -> Any:
-        """Where output j comes from: a buffer of its own, a number of an input, an array, or a view to be copied."""
+        """Output j: a buffer of its own, an input (its number and the shape wanted), an array, or a view to be copied."""
         if y.__class__ is not Traced:
             return np.asarray(y)
         view = self.view(y)
@@ -130,7 +130,7 @@ class Builder:
             buffer.role, buffer.position = "output", j
             return buffer
         if view.is_whole and buffer.role == "input":
-            return int(buffer.position)
+            return int(buffer.position), view.shape
         return view
 
     def _copied(self, j: int, source: View) -> Buffer:
@@ -239,6 +239,8 @@ class Builder:
             return entry
         tile = self._tile_entry(group)
         (raw,) = entry.writes
+        for b in tile.writes:  # the kernel may still read its operands when the first block is written
+            self._hosts[b] = [host for host in self._hosts.get(b, ()) if host not in entry.reads]
         entry.label += f" + {tile.label}"
         entry.reads += [b for b in tile.reads if b is not raw]
         entry.writes += tile.writes

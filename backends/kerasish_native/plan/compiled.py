@@ -52,7 +52,7 @@ class CompiledProgram:
         results = list(self._results)
         for number, array in zip(self._outputs, made, strict=True):
             results[number] = array
-        return [inputs[r] if r.__class__ is int else r for r in results]
+        return [inputs[r[0]].reshape(r[1]) if r.__class__ is tuple else r for r in results]
 
     def explain(self) -> str:
         """What runs, for people: each step with its operations and bytes, then totals."""

@@ -310,6 +310,11 @@ class Fusion:
             makers = [self.maker[x] for x in group.loads if x in self.maker]
             if any(u is not other and u.ancestors & other.bit for u in makers):
                 return
+        made = first.made | second.made
+        for m in (*first.members, *second.members):
+            for o in m.operands:
+                if o.__class__ is View and o.buffer in made and (o.offset or o.strides != made[o.buffer].strides):
+                    return
         space = a.with_split(b.split)
         if space.split is not None and not (
             self._has_column_strides(first, space) and self._has_column_strides(second, space)
