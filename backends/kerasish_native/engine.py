@@ -16,6 +16,7 @@ from kerasish_native import control, gradients, vjps, vjps_linalg  # noqa: F401 
 from kerasish_native._load import load_kernels
 from kerasish_native.compile import compiled
 from kerasish_native.dispatch import KERNELS, n
+from kerasish_native.overrides import OVERRIDES
 from kerasish_native.reference import KERNELS as REFERENCE
 from kerasish_native.tape import Box, bottom
 from kerasish_native.trace import Traced
@@ -59,7 +60,7 @@ class NativeEngine(Engine):
     def asarray(self, value: np.ndarray, *, dtype: str, device: str | None) -> np.ndarray:
         return np.array(value, dtypes.to_numpy(dtype))
 
-    def feed(self, value: np.ndarray) -> np.ndarray:
+    def feed(self, value: np.ndarray, *, owned: bool = False) -> np.ndarray:
         return value
 
     def to_numpy(self, x: Any) -> np.ndarray:
@@ -104,6 +105,7 @@ class TracingEngine(NativeEngine):
 
     priority = 2
     capabilities = frozenset({"traced_host"})
+    overrides = OVERRIDES
 
     def __init__(self) -> None:
         recorded = {name: getattr(n, name) for name in REFERENCE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ def optimize(graph: Graph) -> None:
         for inner in node.keywords.values():
             if inner.__class__ is Graph:
                 optimize(inner)
-    for run in (prune, simplify, select, fold, share, prune):
+    for run in (prune, simplify, select, fold, share, prune, repeat):
         run(graph)
 
 
@@ -172,3 +173,54 @@ def _frozen(keywords: dict[str, Any]) -> Any:
         (name, id(value) if value.__class__ is Graph else (type(value), repr(value)))
         for name, value in sorted(keywords.items())
     )
+
+
+# -- cheap work done twice ---------------------------------------------------------------------------------------------
+_CHEAP = frozenset({"add", "subtract", "multiply"})
+
+
+def repeat(graph: Graph) -> None:
+    """Give each reader of a centred or scaled tensor a copy of that one operation: cheaper than storing its result.
+
+    Only where the tensor is in memory anyway, being an input or what a kernel made; equal copies within one fused
+    program are computed once.
+    """
+    if load_kernels() is None:
+        return
+    stored = {id(x) for x in graph.inputs}
+    stored.update(id(o) for node in graph.nodes if node.name in _KERNELS for o in node.outputs)
+    cheap = {id(node.outputs[0]): node for node in graph.nodes if _is_cheap(node, stored)}
+    taken: set[int] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        for i, a in enumerate(node.args):
+            source = cheap.get(id(a))
+            if source is None:
+                continue
+            if id(a) in taken and _is_fusible(node, a):
+                again = Traced(a.shape, a.dtype, graph)
+                copy = Node(source.name, source.args, source.keywords, [again], True)
+                copy.apart = True
+                nodes.append(copy)
+                node.args = (*node.args[:i], again, *node.args[i + 1 :])
+            taken.add(id(a))
+        nodes.append(node)
+    graph.nodes = nodes
+
+
+_KERNELS = frozenset(
+    {"matmul", "einsum", "conv", "conv_transpose", "conv_kernel_grad", "take", "max_pool", "avg_pool"}
+)
+
+
+def _is_fusible(node: Node, a: Traced) -> bool:
+    """Whether a node works on `a` element by element."""
+    return node.name not in _KERNELS and (node.name in _REDUCTIONS or node.outputs[0].shape == a.shape)
+
+
+def _is_cheap(node: Node, stored: set[int]) -> bool:
+    if node.name not in _CHEAP:
+        return False
+    size = math.prod(node.outputs[0].shape)
+    large = [a for a in node.args if hasattr(a, "shape") and math.prod(a.shape) == size]
+    return len(large) == 1 and id(large[0]) in stored

@@ -58,9 +58,13 @@ class Traced(TensorOperators):
 
 
 class Node:
-    """One primitive applied: `outputs = name(*args, **keywords)`."""
+    """One primitive applied: `outputs = name(*args, **keywords)`.
 
-    __slots__ = ("args", "keywords", "name", "outputs", "single")
+    Attributes:
+        apart: A copy made for one reader, to be computed where that reader is.
+    """
+
+    __slots__ = ("apart", "args", "keywords", "name", "outputs", "single")
 
     def __init__(
         self, name: str, args: tuple[Any, ...], keywords: dict[str, Any], outputs: list[Traced], single: bool
@@ -70,6 +74,7 @@ class Node:
         self.keywords = keywords
         self.outputs = outputs
         self.single = single
+        self.apart = False
 
 
 class Graph:

@@ -233,10 +233,10 @@ class Fusion:
         ):
             return False
         self._merge_makers(operands)
-        for group in self._candidates(operands, value.shape if not is_reduction else operands[0].shape):
+        shape = operands[0].shape if is_reduction else value.shape
+        for group in () if node.apart else self._candidates(operands, shape):
             if self._join(group, i, node, operands, is_reduction):
                 return True
-        shape = operands[0].shape if is_reduction else value.shape
         group = Group(next(self._numbers), i, Space.of(shape))
         if not self._member(group, node, operands, is_reduction):
             return False
@@ -313,7 +313,11 @@ class Fusion:
         made = first.made | second.made
         for m in (*first.members, *second.members):
             for o in m.operands:
-                if o.__class__ is View and o.buffer in made and (o.offset or o.strides != made[o.buffer].strides):
+                if (
+                    o.__class__ is View
+                    and o.buffer in made
+                    and (o.offset or o.strides != made[o.buffer].strides)
+                ):
                     return
         space = a.with_split(b.split)
         if space.split is not None and not (
@@ -407,8 +411,9 @@ class Fusion:
             return False
         self._refine(group, space)
         views = [space.along(o, along) if o.__class__ is View else o for o in spread]
+        strides = space.strides_of(along)
         root = self._new_root(node)
-        group.members.append(Member(node, views, space.strides_of(along), root, None))
+        group.members.append(Member(node, views, strides, root, None))
         return True
 
     def _spread(self, operand: Any, shape: Ints) -> Any:

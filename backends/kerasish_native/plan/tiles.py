@@ -150,15 +150,23 @@ class TileWriter:
         if reduction is not None:
             code = ROW_ONLY.get(name, f"row_{name}")
             kind = "row"
-        out = self._register(kind, member.root.dtype)
-        a, b, c = (*ins, *[-1] * (3 - len(ins)))
-        self.ops.append((code, dtype, out, a, b, c))
+        out = self._computed(code, dtype, kind, member.root.dtype, ins)
         if reduction == "total":
             self._store(out, member.root, strides, REDUCTIONS[name] if self.layout.sizes[:-1] else "none")
             return
         self._made[member.root] = out
         if member.root in stored:
             self._store(out, member.root, strides, "none")
+
+    def _computed(self, code: str, dtype: str, kind: str, result: str, ins: list[int]) -> int:
+        """The register with an operation's result: the one there is, if the operation was done before."""
+        a, b, c = (*ins, *[-1] * (3 - len(ins)))
+        key = (code, dtype, result, a, b, c)
+        found = self._loaded.get(key)
+        if found is None:
+            found = self._loaded[key] = self._register(kind, result)
+            self.ops.append((code, dtype, found, a, b, c))
+        return found
 
     def _store(self, register: int, root: Buffer, strides: Ints, reduction: str) -> None:
         self.stores.append((register, self.view(root, 0, self.layout.sizes, strides), reduction))
