@@ -121,7 +121,7 @@ class Builder:
 
     # -- results -------------------------------------------------------------------------------------------------------
     def _result(self, j: int, y: Any) -> Any:
-        """Output j: a buffer of its own, an input (its number and the shape wanted), an array, or a view to be copied."""
+        """Output j: a buffer of its own, an input (number and shape), an array, or a view to be copied."""
         if y.__class__ is not Traced:
             return np.asarray(y)
         view = self.view(y)

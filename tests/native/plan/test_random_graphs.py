@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from kerasish_native._load import load_kernels
 from kerasish_native.compile import Plan
 from kerasish_native.dispatch import n
@@ -34,7 +35,9 @@ class Author:
 
     def node(self):
         """One more node."""
-        kind = self.rng.choice(["unary", "binary", "scalar", "reduce", "softmax", "view", "select", "matmul", "norm"])
+        kind = self.rng.choice(
+            ["unary", "binary", "scalar", "reduce", "softmax", "view", "select", "matmul", "norm"]
+        )
         return getattr(self, kind)(self.pick())
 
     def unary(self, x):
@@ -56,7 +59,9 @@ class Author:
 
     def reduce(self, x):
         axes = [a for a in range(len(x.shape)) if self.rng.random() < 0.5]
-        return getattr(n, self.rng.choice(REDUCE))(x, axis=tuple(axes), keepdims=bool(self.rng.random() < 0.5))
+        return getattr(n, self.rng.choice(REDUCE))(
+            x, axis=tuple(axes), keepdims=bool(self.rng.random() < 0.5)
+        )
 
     def softmax(self, x):
         if not x.shape:
@@ -109,7 +114,9 @@ def written(seed: int, nodes: int = 25) -> Graph:
         for _ in range(nodes):
             author.values.append(author.node())
     rng = author.rng
-    author.graph.outputs = [author.values[i] for i in rng.integers(len(author.values), size=3)] + author.values[-2:]
+    author.graph.outputs = [
+        author.values[i] for i in rng.integers(len(author.values), size=3)
+    ] + author.values[-2:]
     optimize(author.graph)
     return author.graph
 
@@ -131,7 +138,8 @@ def test_plan_computes_what_the_primitives_do(seed):
     given = [x.copy() for x in inputs]
     for _ in range(2):  # a second run works on an arena full of old values
         for y, ref, want in zip(compiled.run(given), reference, exact, strict=True):
-            assert y.shape == ref.shape and y.dtype == ref.dtype
+            assert y.shape == ref.shape
+            assert y.dtype == ref.dtype
             assert farthest(y, want) <= 20 * farthest(ref, want) + 1e-5 * max(1.0, farthest(want, 0))
     for x, before in zip(given, inputs, strict=True):
         np.testing.assert_array_equal(x, before)  # operands of the caller are never written over
