@@ -7,4 +7,5 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_threefry(m);
   kerasish::bind_plan(m);
   kerasish::bind_matrix(m);
+  kerasish::bind_tile(m);
 }

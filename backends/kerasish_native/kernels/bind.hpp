@@ -9,5 +9,6 @@ void bind_runtime(nanobind::module_& m);
 void bind_threefry(nanobind::module_& m);
 void bind_plan(nanobind::module_& m);    // first: it declares View and Step, which the step makers use
 void bind_matrix(nanobind::module_& m);
+void bind_tile(nanobind::module_& m);
 
 }  // namespace kerasish

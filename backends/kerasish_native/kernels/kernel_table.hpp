@@ -4,11 +4,13 @@
 
 #include "families/gemm.hpp"
 #include "families/epilogue.hpp"
+#include "families/tile.hpp"
 
 namespace kerasish {
 
 struct KernelTable {
   GemmKernels gemm;
+  TileKernels tile;
 };
 
 // The table for isa().

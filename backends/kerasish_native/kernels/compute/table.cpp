@@ -6,9 +6,13 @@ namespace kerasish {
 namespace KERASISH_ISA {
 
 void fill_gemm(GemmKernels& table);
+void fill_tile(TileKernels& table);
 
 void fill(KernelTable& table);
-void fill(KernelTable& table) { fill_gemm(table.gemm); }
+void fill(KernelTable& table) {
+  fill_gemm(table.gemm);
+  fill_tile(table.tile);
+}
 
 }  // namespace KERASISH_ISA
 }  // namespace kerasish

@@ -1,0 +1,128 @@
+// Arithmetic of float32 and float64 tiles.
+#include "tile_fill.hpp"
+#include "tile_loops.hpp"
+
+namespace kerasish {
+namespace KERASISH_ISA {
+namespace {
+
+#define KERASISH_RULE1(Name, ...) \
+  struct Name { template <class V> KERASISH_INLINE static V apply(V a) { return __VA_ARGS__; } }
+#define KERASISH_RULE2(Name, ...) \
+  struct Name { template <class V> KERASISH_INLINE static V apply(V a, V b) { return __VA_ARGS__; } }
+#define KERASISH_RULE3(Name, ...) \
+  struct Name { template <class V> KERASISH_INLINE static V apply(V a, V b, V c) { return __VA_ARGS__; } }
+#define KERASISH_TEST2(Name, ...) \
+  struct Name { template <class V> KERASISH_INLINE static auto apply(V a, V b) { return __VA_ARGS__; } }
+
+KERASISH_RULE1(Negative, -a);
+KERASISH_RULE1(Square, a * a);
+KERASISH_RULE1(Reciprocal, 1 / a);
+KERASISH_RULE2(Add, a + b);
+KERASISH_RULE2(Subtract, a - b);
+KERASISH_RULE2(Multiply, a * b);
+KERASISH_RULE2(Divide, a / b);
+// The larger or smaller; NaN if either is NaN: a comparison with NaN fails, and then a + b is NaN.
+KERASISH_RULE2(Maximum, a >= b ? a : (a < b ? b : a + b));
+KERASISH_RULE2(Minimum, a <= b ? a : (a > b ? b : a + b));
+// Two roundings, as the separate operations have.
+KERASISH_RULE3(MultiplyAdd, a * b + c);
+KERASISH_RULE3(MultiplySubtract, a * b - c);
+KERASISH_RULE3(SubtractMultiply, c - a * b);
+KERASISH_RULE3(AddMultiply, (a + b) * c);
+KERASISH_RULE3(MinusMultiply, (a - b) * c);
+KERASISH_RULE3(AddAdd, (a + b) + c);
+KERASISH_RULE3(AddSubtract, (a + b) - c);
+KERASISH_RULE3(SubtractAdd, (a - b) + c);
+KERASISH_RULE3(MultiplyMultiply, (a * b) * c);
+KERASISH_TEST2(Equal, a == b);
+KERASISH_TEST2(NotEqual, a != b);
+KERASISH_TEST2(Less, a < b);
+KERASISH_TEST2(LessEqual, a <= b);
+KERASISH_TEST2(Greater, a > b);
+KERASISH_TEST2(GreaterEqual, a >= b);
+
+struct Sqrt {
+  KERASISH_INLINE static f32v apply(f32v a) { return root(a); }
+  KERASISH_INLINE static f64v apply(f64v a) { return root(a); }
+};
+struct Rsqrt {
+  KERASISH_INLINE static f32v apply(f32v a) { return 1 / root(a); }
+  KERASISH_INLINE static f64v apply(f64v a) { return 1 / root(a); }
+};
+struct Sign {
+  template <class V> KERASISH_INLINE static V apply(V a) { return a > 0 ? V{} + 1 : (a < 0 ? V{} - 1 : a + 0); }
+};
+struct Abs {
+  KERASISH_INLINE static f32v apply(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
+  KERASISH_INLINE static f64v apply(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffff); }
+};
+
+template <class T, class F>
+void set1(TileKernels& table, TileOp op, Dtype dtype) {
+  entry(table, op, dtype) = map1<T, F>;
+}
+template <class T, class F>
+void set2(TileKernels& table, TileOp op, Dtype dtype) {
+  entry(table, op, dtype, 0) = map2<T, F, 0>;
+  entry(table, op, dtype, 1) = map2<T, F, 1>;
+  entry(table, op, dtype, 2) = map2<T, F, 2>;
+}
+template <class T, class F>
+void set3(TileKernels& table, TileOp op, Dtype dtype) {
+  entry(table, op, dtype, 0) = map3<T, F, 0>;
+  entry(table, op, dtype, 1) = map3<T, F, 1>;
+  entry(table, op, dtype, 2) = map3<T, F, 2>;
+  entry(table, op, dtype, 3) = map3<T, F, 3>;
+  entry(table, op, dtype, 4) = map3<T, F, 4>;
+  entry(table, op, dtype, 5) = map3<T, F, 5>;
+  entry(table, op, dtype, 6) = map3<T, F, 6>;
+}
+template <class T, class F>
+void set_test(TileKernels& table, TileOp op, Dtype dtype) {
+  entry(table, op, dtype, 0) = test2<T, F, 0>;
+  entry(table, op, dtype, 1) = test2<T, F, 1>;
+  entry(table, op, dtype, 2) = test2<T, F, 2>;
+}
+
+template <class T>
+void fill_type(TileKernels& table, Dtype dtype) {
+  set1<T, Negative>(table, TileOp::negative, dtype);
+  set1<T, Abs>(table, TileOp::abs, dtype);
+  set1<T, Sign>(table, TileOp::sign, dtype);
+  set1<T, Square>(table, TileOp::square, dtype);
+  set1<T, Reciprocal>(table, TileOp::reciprocal, dtype);
+  set1<T, Sqrt>(table, TileOp::sqrt, dtype);
+  set1<T, Rsqrt>(table, TileOp::rsqrt, dtype);
+  set2<T, Add>(table, TileOp::add, dtype);
+  set2<T, Subtract>(table, TileOp::subtract, dtype);
+  set2<T, Multiply>(table, TileOp::multiply, dtype);
+  set2<T, Divide>(table, TileOp::divide, dtype);
+  set2<T, Maximum>(table, TileOp::maximum, dtype);
+  set2<T, Minimum>(table, TileOp::minimum, dtype);
+  set3<T, MultiplyAdd>(table, TileOp::multiply_add, dtype);
+  set3<T, MultiplySubtract>(table, TileOp::multiply_subtract, dtype);
+  set3<T, SubtractMultiply>(table, TileOp::subtract_multiply, dtype);
+  set3<T, AddMultiply>(table, TileOp::add_multiply, dtype);
+  set3<T, MinusMultiply>(table, TileOp::minus_multiply, dtype);
+  set3<T, AddAdd>(table, TileOp::add_add, dtype);
+  set3<T, AddSubtract>(table, TileOp::add_subtract, dtype);
+  set3<T, SubtractAdd>(table, TileOp::subtract_add, dtype);
+  set3<T, MultiplyMultiply>(table, TileOp::multiply_multiply, dtype);
+  set_test<T, Equal>(table, TileOp::equal, dtype);
+  set_test<T, NotEqual>(table, TileOp::not_equal, dtype);
+  set_test<T, Less>(table, TileOp::less, dtype);
+  set_test<T, LessEqual>(table, TileOp::less_equal, dtype);
+  set_test<T, Greater>(table, TileOp::greater, dtype);
+  set_test<T, GreaterEqual>(table, TileOp::greater_equal, dtype);
+}
+
+}  // namespace
+
+void fill_tile_float(TileKernels& table) {
+  fill_type<float>(table, Dtype::float32);
+  fill_type<double>(table, Dtype::float64);
+}
+
+}  // namespace KERASISH_ISA
+}  // namespace kerasish
