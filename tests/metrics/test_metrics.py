@@ -19,7 +19,11 @@ from kerasish.core.errors import ArgumentError, ShapeError, UnknownNameError
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 
 # The oracle asks jax for 64-bit integers, which jax without x64 declines with a warning: not ours to mend.
-pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning"),
+    # the oracle's IoU metrics warn of float weights, which is what users hand in
+    pytest.mark.filterwarnings("ignore:You are passing weight as `float`:UserWarning"),
+]
 
 B, C = 12, 4
 
