@@ -8,4 +8,6 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_plan(m);
   kerasish::bind_matrix(m);
   kerasish::bind_tile(m);
+  kerasish::bind_moving(m);
+  kerasish::bind_indexing(m);
 }

@@ -10,5 +10,7 @@ void bind_threefry(nanobind::module_& m);
 void bind_plan(nanobind::module_& m);    // first: it declares View and Step, which the step makers use
 void bind_matrix(nanobind::module_& m);
 void bind_tile(nanobind::module_& m);
+void bind_moving(nanobind::module_& m);
+void bind_indexing(nanobind::module_& m);
 
 }  // namespace kerasish

@@ -5,12 +5,14 @@
 #include "families/gemm.hpp"
 #include "families/epilogue.hpp"
 #include "families/tile.hpp"
+#include "families/moving.hpp"
 
 namespace kerasish {
 
 struct KernelTable {
   GemmKernels gemm;
   TileKernels tile;
+  MovingKernels moving;
 };
 
 // The table for isa().

@@ -7,11 +7,15 @@ namespace KERASISH_ISA {
 
 void fill_gemm(GemmKernels& table);
 void fill_tile(TileKernels& table);
+void fill_copy(MovingKernels& table);
+void fill_gather(MovingKernels& table);
 
 void fill(KernelTable& table);
 void fill(KernelTable& table) {
   fill_gemm(table.gemm);
   fill_tile(table.tile);
+  fill_copy(table.moving);
+  fill_gather(table.moving);
 }
 
 }  // namespace KERASISH_ISA
