@@ -107,6 +107,13 @@ class TorchEngine(Engine):
     def asarray(self, value: np.ndarray, *, dtype: str, device: str | None) -> Tensor:
         return from_host(value, torch_device(device))
 
+    def feed(self, value: np.ndarray, *, owned: bool = False) -> Tensor:
+        device = torch_device(None)
+        flags = value.flags
+        if owned and device.type == "cpu" and flags.forc and flags.writeable and value.dtype.kind in "fiub":
+            return torch.from_numpy(value)
+        return from_host(value, device)
+
     def to_numpy(self, x: Tensor) -> np.ndarray:
         return to_host(x)
 

@@ -97,8 +97,11 @@ class Engine:
         """A tensor of `dtype` from host data; `device` None means the engine's default device."""
         raise NotImplementedError
 
-    def feed(self, value: np.ndarray) -> Any:
-        """Host data in the form in which a compiled function takes it best: a tensor, or the array itself."""
+    def feed(self, value: np.ndarray, *, owned: bool = False) -> Any:
+        """Host data in the form in which a compiled function takes it best: a tensor, or an array.
+
+        With `owned` nobody else will ever change `value`, so its memory may be shared.
+        """
         return self.asarray(value, dtype=dtypes.of_numpy(value.dtype), device=None)
 
     def to_numpy(self, x: Tensor) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 A draw is a pair (key, number): the primitives `random_bits` and `random_uniform` turn it into the same numbers on every
 engine. Outside of a compiled step the key is computed on the host from (seed, counter). Inside one, the trainer hands
-in one key tensor a generator and step (`CallContext.draws`), and further draws of the same call count up the number.
+in one key a generator and step (`StepKeys`, `CallContext.draws`), and further draws of the same call count up the
+number.
 """
 
 from __future__ import annotations
 
 import os
 import random as python_random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +97,48 @@ class SeedGenerator:
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
         """Make one from its configuration."""
         return cls(**config)
+
+
+class StepKeys:
+    """The keys of several generators, step after step: `step_key` of each, computed for many steps at once.
+
+    Args:
+        generators: Counted up with each step; whoever else draws from them or sets them is noticed.
+    """
+
+    _MOST = 64
+
+    def __init__(self, generators: Sequence[SeedGenerator]) -> None:
+        self.generators = list(generators)
+        self._keys = np.empty((0, len(self.generators), 2), np.uint32)
+        self._at = 0
+        #: Seed and counter of each generator, as they are if nobody else touched it since the last step.
+        self._expected: list[tuple[int, int]] = []
+
+    def next(self) -> np.ndarray:
+        """The keys of the next step on the host, one row a generator."""
+        found = [(g.seed, g.counter) for g in self.generators]
+        if found != self._expected:
+            self._compute(found, 1)
+        elif self._at == len(self._keys):
+            self._compute(found, min(2 * len(self._keys) or 1, self._MOST))
+        keys: np.ndarray = self._keys[self._at]
+        self._at += 1
+        for generator in self.generators:
+            generator.counter = (generator.counter + 1) & 0xFFFFFFFF
+        self._expected = [(seed, (counter + 1) & 0xFFFFFFFF) for seed, counter in found]
+        return keys
+
+    def _compute(self, states: list[tuple[int, int]], steps: int) -> None:
+        columns = []
+        for seed, counter in states:
+            key = threefry.key_from_seed(seed)
+            if steps == 1:
+                columns.append(threefry.fold_in(key, counter)[None])
+            else:
+                columns.append(threefry.fold_in_each(key, np.arange(counter, counter + steps)))
+        self._keys = np.stack(columns, 1) if columns else np.empty((steps, 0, 2), np.uint32)
+        self._at = 0
 
 
 class _Default:

@@ -50,7 +50,12 @@ def split(key: ArrayLike, n: int) -> Words:
     if n <= _SCALAR_LIMIT:
         rows = [_cipher_scalar(k0, k1, i, _FOLD_COUNTER) for i in range(n)]
         return np.array(rows, dtype=np.uint32).reshape(n, 2)
-    counters = np.arange(n, dtype=np.uint32)
+    return fold_in_each(key, np.arange(n))
+
+
+def fold_in_each(key: ArrayLike, data: ArrayLike) -> Words:
+    """`fold_in(key, d)` for each integer d of a vector, shape (len(data), 2)."""
+    counters = (np.asarray(data, np.int64) & _MASK).astype(np.uint32)
     return np.stack(threefry2x32(key, counters, np.uint32(_FOLD_COUNTER)), axis=-1)
 
 

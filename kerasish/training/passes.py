@@ -42,9 +42,11 @@ class Pass:
         model.reset_metrics()
         step = model._step(kind)
 
+        owned = getattr(self.source, "gives_away", False)
+
         def one(batch: Any) -> None:
             self._checks.batch(batch)
-            self._latest = step(batch)
+            self._latest = step(batch, owned)
 
         count = run_batches(
             self.source,

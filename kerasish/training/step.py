@@ -7,15 +7,17 @@ variables stand for afterwards: (values, keys, batch) -> (new values, result).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kerasish.core import dtypes, trees
+from kerasish.core import primitives as p
 from kerasish.core.context import bind
 from kerasish.core.contract import Engine
-from kerasish.core.registry import current_device, use_backend
-from kerasish.core.seeds import SeedGenerator
+from kerasish.core.registry import _scoped, current_device
+from kerasish.core.seeds import SeedGenerator, StepKeys
 from kerasish.core.variable import Variable
 
 
@@ -46,35 +48,49 @@ class StepFunction:
     ) -> None:
         self.engine = engine
         self.variables = list(variables)
-        self.generators = list(generators)
         self.changes = changes
         self.traces = 0
+        self._keys = StepKeys(generators)
         self._body = body
         self._training = training
+        self._eager = eager
         donate = (0,) if changes and not eager else ()
         self._run = self._pure if eager else engine.compile(self._pure, donate=donate, options=options)
 
-    def _pure(self, values: list[Any], keys: list[Any], batch: Any) -> tuple[list[Any], Any]:
+    def _pure(self, values: list[Any], keys: Any, batch: Any) -> tuple[list[Any], Any]:
         self.traces += 1
-        draws = {id(g): [key, 0] for g, key in zip(self.generators, keys, strict=True)}
+        draws = {id(g): [_row(keys, i), 0] for i, g in enumerate(self._keys.generators)}
         with bind(self.variables, values, draws=draws, training=self._training) as context:
             result = self._body(batch)
             bindings = context.bindings or {}
             after = [bindings[id(v)] for v in self.variables]
         return after, result
 
-    def __call__(self, batch: Any) -> Any:
-        """Run on one batch of host arrays (or tensors); the variables hold the new state afterwards."""
+    def __call__(self, batch: Any, owned: bool = False) -> Any:
+        """Run on one batch of host arrays (or tensors); the variables hold the new state afterwards.
+
+        With `owned` nobody else holds the arrays of the batch.
+        """
         engine = self.engine
-        feed = engine.feed if current_device() is None else self._place
-        tensors = trees.map_structure(lambda x: feed(x) if isinstance(x, np.ndarray) else x, batch)
-        keys = [feed(g.step_key()) for g in self.generators]
+        fed = not self._eager and current_device() is None
+        place = partial(engine.feed, owned=owned) if fed else self._place
+        keys = place(self._keys.next())
+        tensors = trees.map_structure(lambda x: place(x) if isinstance(x, np.ndarray) else x, batch)
         values = [v._value for v in self.variables]
-        with use_backend(engine):
+        token = _scoped.set(engine)
+        try:
             after, result = self._run(values, keys, tensors)
+        finally:
+            _scoped.reset(token)
         for variable, value in zip(self.variables, after, strict=True):
             variable._value = value
         return result
 
     def _place(self, value: np.ndarray) -> Any:
         return self.engine.asarray(value, dtype=dtypes.of_numpy(value.dtype), device=current_device())
+
+
+def _row(keys: Any, index: int) -> Any:
+    """One generator's key of the keys of all."""
+    row = p.slice(keys, start=(index, 0), stop=(index + 1, 2), step=(1, 1))
+    return p.reshape(row, shape=(2,))

@@ -44,6 +44,8 @@ class ArraySource:
         self.shuffle = shuffle
         self.num_batches: int | None = math.ceil(self.size / batch_size)
         self._key = threefry.key_from_seed(seeds.make_default_seed()) if shuffle else None
+        #: Whether batches are copies that nobody else holds.
+        self.gives_away = bool(shuffle)
 
     def peek(self) -> Batch:
         """The first samples, as a batch."""
