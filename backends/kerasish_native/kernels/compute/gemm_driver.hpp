@@ -80,23 +80,15 @@ inline Offsets offsets_of(const GemmCall& g, std::int64_t entry) {
 struct Finish {
   Epilogue epilogue;
   bool swapped;
-  bool late;  // blocks are no whole rows: the epilogue waits for the whole matrix
   std::int64_t first_row;
 
   void operator()(std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) const {
-    if (epilogue.apply == nullptr || late) return;
+    if (epilogue.apply == nullptr) return;
     if (swapped) {
       epilogue.apply(epilogue.context, first_row + c0, first_row + c1, r0, r1);
     } else {
       epilogue.apply(epilogue.context, first_row + r0, first_row + r1, c0, c1);
     }
-  }
-  void all(std::int64_t m, std::int64_t n) const {
-    if (epilogue.apply == nullptr || !late) return;
-    parallel_for(static_cast<std::size_t>(m), static_cast<std::size_t>(ceil_div(16384, n)), [&](std::size_t begin, std::size_t end) {
-      epilogue.apply(epilogue.context, first_row + static_cast<std::int64_t>(begin),
-                     first_row + static_cast<std::int64_t>(end), 0, n);
-    });
   }
 };
 
@@ -159,7 +151,7 @@ void multiply_deep(const Product<S>& x) {
       part.c = sums + i * size;
       part.c_row = x.n;
       part.c_col = 1;
-      multiply_planned(part, plan_product(part, 1, false), [](auto...) {});
+      multiply_planned(part, plan_product(part, 1), [](auto...) {});
     }
   });
   for (std::int64_t i = 1; i < parts; ++i) {
@@ -178,10 +170,9 @@ class Batch {
   static constexpr bool sums_in_place = sizeof(S) == sizeof(Wide<S>);
 
  public:
-  explicit Batch(const GemmCall& call) : g_(call), finish_{call.epilogue, false, false, 0} {
-    for (int i = 0; i < g_.batch_axes; ++i) entries_ *= g_.batch_sizes[i];
+  explicit Batch(const GemmCall& call) : g_(call), finish_{call.epilogue, false, 0} {
     fold_batch(g_);
-    rows_ = g_.m, columns_ = g_.n;
+    rows_ = g_.m;
     settle_strides(g_);
     // Few columns beside a C or an A that lies along its columns are better seen as few rows.
     const bool narrow = g_.n * 4 <= lanes && g_.m > g_.n && g_.a.row == 1 && g_.a.col != 1;
@@ -191,28 +182,27 @@ class Batch {
       finish_.swapped = true;
     }
     way_ = choose_way(g_, lanes);
-    finish_.late = call.epilogue.whole_rows && (finish_.swapped || way_ == Way::dots_of_columns);
   }
 
   void run() {
     if (g_.m == 0 || g_.n == 0) return;
-    entries_ = 1;
-    for (int i = 0; i < g_.batch_axes; ++i) entries_ *= g_.batch_sizes[i];
+    std::int64_t entries = 1;
+    for (int i = 0; i < g_.batch_axes; ++i) entries *= g_.batch_sizes[i];
     const int threads = num_threads();
-    const bool side_by_side = entries_ > 1 && (entries_ >= 2 * threads || g_.m * g_.n * g_.k < (1 << 19));
+    const bool side_by_side = entries > 1 && (entries >= 2 * threads || g_.m * g_.n * g_.k < (1 << 19));
     const Product<S> first = product({});
     const bool deep = g_.k > 0 && !side_by_side && way_ == Way::tiles && sums_in_place &&
                       is_deep(g_.m, g_.n, g_.k, lanes);
     GemmPlan plan{};
     if (g_.k > 0 && way_ == Way::tiles && !deep) {
-      plan = plan_product(first, side_by_side ? 1 : threads, g_.epilogue.whole_rows && !finish_.late);
+      plan = plan_product(first, side_by_side ? 1 : threads);
     }
     if (!side_by_side) {
-      for (std::int64_t e = 0; e < entries_; ++e) entry(e, plan, deep, threads);
+      for (std::int64_t e = 0; e < entries; ++e) entry(e, plan, deep, threads);
       return;
     }
     const std::int64_t work = g_.m * g_.n * (g_.k + 8);
-    parallel_for(static_cast<std::size_t>(entries_), static_cast<std::size_t>(ceil_div(1 << 17, work)), [&](std::size_t begin, std::size_t end) {
+    parallel_for(static_cast<std::size_t>(entries), static_cast<std::size_t>(ceil_div(1 << 17, work)), [&](std::size_t begin, std::size_t end) {
       for (std::size_t e = begin; e < end; ++e) entry(static_cast<std::int64_t>(e), plan, deep, 1);
     });
   }
@@ -240,13 +230,12 @@ class Batch {
     } else {
       run_dots(x, way_ == Way::dots_of_rows, threads, finish);
     }
-    finish.all(rows_, columns_);
   }
 
   GemmCall g_;
   Finish finish_;
-  Way way_ = Way::tiles;
-  std::int64_t entries_ = 1, rows_ = 0, columns_ = 0;
+  Way way_;
+  std::int64_t rows_ = 0;
 };
 
 // Declared for all, defined in one file a type.

@@ -47,7 +47,7 @@ inline double part_cost(const GemmPlan& plan, int lanes, double rows, double col
 }
 
 // Cuts `columns` columns into parts such that the thread that is done last is done soonest.
-inline void cut_into_parts(GemmPlan& plan, int lanes, std::int64_t columns, int threads, bool whole_rows) {
+inline void cut_into_parts(GemmPlan& plan, int lanes, std::int64_t columns, int threads) {
   constexpr double fork = 8000;  // waking the pool and waiting for it, about 1 us
   const std::int64_t panels = ceil_div(columns, plan.panel), tiles = plan.tiles;
   const std::int64_t jobs = std::int64_t{4} * threads;
@@ -55,7 +55,7 @@ inline void cut_into_parts(GemmPlan& plan, int lanes, std::int64_t columns, int 
   plan.column_parts = 1;
   double best = part_cost(plan, lanes, static_cast<double>(plan.m), static_cast<double>(columns));
   if (threads == 1 || best < 2 * fork) return;
-  for (std::int64_t across = 1; across <= least(panels, whole_rows ? 1 : jobs); across *= 2) {
+  for (std::int64_t across = 1; across <= least(panels, jobs); across *= 2) {
     for (std::int64_t down = 1; down <= least(tiles, jobs / across); ++down) {
       const double rows = static_cast<double>(ceil_div(tiles, down)) * static_cast<double>(plan.m) / static_cast<double>(tiles);
       const double wide = static_cast<double>(least(columns, ceil_div(panels, across) * plan.panel));

@@ -10,7 +10,7 @@
 namespace kerasish {
 namespace KERASISH_ISA {
 
-// One product of matrices stored as S. `finish`, if any, is told of each finished block of C.
+// One product of matrices stored as S.
 template <class S>
 struct Product {
   std::int64_t m, n, k;
@@ -195,7 +195,7 @@ class Blocks {
 };
 
 template <class S>
-GemmPlan plan_product(const Product<S>& x, int threads, bool whole_rows) {
+GemmPlan plan_product(const Product<S>& x, int threads) {
   using T = Wide<S>;
   constexpr int lanes = Simd<T>::lanes;
   constexpr bool narrow_storage = sizeof(S) != sizeof(T);
@@ -212,11 +212,11 @@ GemmPlan plan_product(const Product<S>& x, int threads, bool whole_rows) {
   plan.pack_b = narrow_storage || x.b_col != 1;
   plan.direct_c = !narrow_storage && x.c_col == 1;
   plan.columns = x.n;
-  if (plan.pack_b && !whole_rows) {
+  if (plan.pack_b) {
     const std::int64_t fit = packed_most_bytes / (x.k * static_cast<std::int64_t>(sizeof(T)));
     plan.columns = least(x.n, most(columns_block, fit / columns_block * columns_block));
   }
-  cut_into_parts(plan, lanes, plan.columns, threads, whole_rows);
+  cut_into_parts(plan, lanes, plan.columns, threads);
   if (plan.row_parts > 1) plan.tiles = round_up(plan.tiles, plan.row_parts);
   return plan;
 }

@@ -11,7 +11,6 @@ namespace kerasish {
 struct Epilogue {
   void (*apply)(const void* context, std::int64_t row0, std::int64_t row1, std::int64_t col0, std::int64_t col1) = nullptr;
   const void* context = nullptr;
-  bool whole_rows = false;  // blocks must span all columns, as reductions of rows need
 };
 
 }  // namespace kerasish

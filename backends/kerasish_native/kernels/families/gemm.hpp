@@ -15,15 +15,15 @@ struct Matrix {
   std::int64_t col;
 };
 
-// C = A B for each batch entry, A (m, k), B (k, n), C (m, n). Each batch axis has a stride in elements for each matrix.
-// C has unit column or unit row stride; it overlaps neither A nor B. 16-bit floats are multiplied in float32.
+// C = A B for each batch entry, A (m, k), B (k, n), C (m, n). Each batch axis has a stride in elements for each matrix. C
+// overlaps neither A nor B. 16-bit floats are summed in float32, integers wrap, bools are or-ed.
 struct GemmCall {
   Dtype dtype;
   std::int64_t m, n, k;
   Matrix a, b, c;
   int batch_axes;
   std::int64_t batch_sizes[6], a_batch[6], b_batch[6], c_batch[6];
-  Epilogue epilogue;  // only without batch axes
+  Epilogue epilogue;
 };
 
 struct GemmKernels {
