@@ -29,7 +29,7 @@ void check(const View& a, const View& b, const View& c) {
   for (std::size_t i = 0; i + 2 < rank; ++i) fits = fits && a.shape[i] == c.shape[i] && b.shape[i] == c.shape[i];
   if (!fits) refuse("shapes must be (..., m, k), (..., k, n) and (..., m, n)");
   for (std::size_t i = 0; i < rank; ++i) {
-    if (c.strides[i] == 0 && c.shape[i] > 1) refuse("elements of the result must not share memory");
+    if (c.strides[i] == 0 && c.shape[i] > 1 && c.size() > 0) refuse("elements of the result must not share memory");
   }
 }
 
