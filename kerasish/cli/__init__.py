@@ -1,4 +1,4 @@
-"""The command line: `kerasish demo`, `kerasish info`."""
+"""The command line: `kerasish demo`, `info`, `compare`, `summary`, `plot`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from kerasish import __version__
-from kerasish.cli import demo, info
+from kerasish.cli import compare, demo, info, plot, summary
 from kerasish.core.errors import KerasishError
+
+_COMMANDS = (demo, info, compare, summary, plot)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,16 +18,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="kerasish",
         description="Keras-style models on pluggable engines.",
-        epilog="Example: kerasish demo --backend native",
+        epilog="Examples: kerasish demo --backend native; kerasish compare train.py; kerasish COMMAND --help",
     )
     parser.add_argument("--version", action="version", version=f"kerasish {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, info):
+    for module in _COMMANDS:
         module.add_command(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
-    except KerasishError as error:
+    except (KerasishError, OSError) as error:
         print(f"kerasish {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,0 +1,249 @@
+"""What the observer sees of a training in this process, and that it leaves no trace where nothing is compared."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import kerasish
+from kerasish import layers
+from kerasish.callbacks import Callback
+from kerasish.comparison.building import BuildTimer
+from kerasish.comparison.observer import Clock, Observer, Windows, assembled, steady, weighted_quantile
+from kerasish.comparison.records import Run, numbers_back
+from kerasish.training.callbacks import CallbackList
+
+X = np.random.default_rng(0).normal(size=(80, 4)).astype("float32")
+Y = X.sum(axis=1, keepdims=True)
+
+
+def model(units=3):
+    made = kerasish.Sequential([kerasish.Input((4,)), layers.Dense(units), layers.Dense(1)])
+    made.compile("sgd", "mse", metrics=["mae"])
+    return made
+
+
+class Slow(Callback):
+    """Makes steps of a known length."""
+
+    def __init__(self, seconds=0.02):
+        super().__init__()
+        self.seconds = seconds
+
+    def on_train_batch_begin(self, batch, logs=None):
+        time.sleep(self.seconds)
+
+
+def watch(work, **options):
+    events = []
+    observer = Observer(kerasish, events.append, **options)
+    work(observer)
+    observer.finish(seconds=0.0)
+    return assembled(Run("native", "kerasish", "native", 0, 0), numbers_back(events))
+
+
+def test_a_fit_is_recorded():
+    made = model()
+    run = watch(lambda o: o.fit(made, X, Y, batch_size=16, epochs=3, validation_split=0.2))
+    assert (run.fits, len(run.epochs), run.batch_size, run.predict_batch) == (1, 3, 16.0, 16)
+    assert [epoch.epoch for epoch in run.epochs] == [1, 2, 3]
+    assert set(run.epochs[0].logs) == {"loss", "mae", "val_loss", "val_mae"}
+    assert run.epochs[0].logs["loss"] > run.epochs[-1].logs["loss"]
+    assert made.history.history["loss"] == [epoch.logs["loss"] for epoch in run.epochs]
+    assert run.epochs[0].seconds < run.epochs[1].seconds < run.epochs[2].seconds
+    assert run.steps.count == 8  # 4 steps in each of the epochs after the first
+    assert run.parameters == made.count_params()
+    assert run.initial.sha256 != run.final.sha256
+    assert run.predict_ms > 0
+    assert run.device == "cpu:0"
+    assert run.samples_per_s == pytest.approx(16e3 / run.steps.median_ms)
+
+
+def test_steps_take_what_they_take():
+    run = watch(lambda o: o.fit(model(), X, Y, batch_size=16, epochs=3, callbacks=[Slow(0.03)]))
+    assert run.steps.median_ms == pytest.approx(31, abs=3)
+    assert run.first_step_s >= 0.03
+    assert run.epochs[-1].seconds >= 15 * 0.03
+
+
+def test_validation_is_no_step():
+    class SlowTest(Callback):
+        def on_test_begin(self, logs=None):
+            time.sleep(0.3)
+
+    run = watch(
+        lambda o: o.fit(model(), X, Y, batch_size=16, epochs=2, validation_data=(X, Y), callbacks=SlowTest())
+    )
+    assert run.steps.high_ms < 30
+    assert run.epochs[0].seconds >= 0.3
+
+
+def test_one_epoch_counts_all_but_the_first_step():
+    run = watch(lambda o: o.fit(model(), X, Y, batch_size=16, epochs=1))
+    assert run.steps.count == 4
+
+
+def test_one_step_has_no_steady_steps():
+    run = watch(lambda o: o.fit(model(), X, Y, batch_size=80))
+    assert run.steps is None
+    assert run.first_step_s > 0
+
+
+def test_steps_that_are_run_at_once_count_each():
+    made = model()
+    made.compile("sgd", "mse", steps_per_execution=2)
+    assert watch(lambda o: o.fit(made, X, Y, batch_size=10, epochs=2)).steps.count == 8
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [None, [], Slow(0), [Slow(0)], (Slow(0),), CallbackList([Slow(0)])],
+    ids=lambda c: type(c).__name__,
+)
+def test_callbacks_of_every_form_are_kept(callbacks):
+    seen = []
+    made = model()
+    if isinstance(callbacks, CallbackList):
+        callbacks.set_model(made)
+    elif isinstance(callbacks, list):
+        callbacks.append(
+            kerasish.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+        )
+    run = watch(lambda o: o.fit(made, X, Y, batch_size=40, epochs=2, callbacks=callbacks))
+    assert len(run.epochs) == 2
+    if isinstance(callbacks, list):
+        assert seen == [0, 1]
+        assert len(callbacks) in (1, 2)  # the script's own list is not added to
+
+
+def test_epochs_may_be_overridden():
+    run = watch(lambda o: o.fit(model(), X, Y, epochs=7, initial_epoch=2), epochs=3)
+    assert len(run.epochs) == 3
+
+
+def test_fits_of_one_model_follow_each_other():
+    made = model()
+
+    def work(observer):
+        for _ in range(3):
+            observer.fit(made, X, Y, batch_size=40)
+
+    run = watch(work)
+    assert (run.fits, len(run.epochs), run.steps.count) == (3, 3, 2)
+    seconds = [epoch.seconds for epoch in run.epochs]
+    assert seconds == sorted(seconds)
+
+
+def test_the_model_that_was_trained_longest_is_meant():
+    short, long = model(2), model(5)
+
+    def work(observer):
+        observer.fit(short, X, Y, batch_size=40, epochs=1)
+        observer.fit(long, X, Y, batch_size=20, epochs=3)
+        observer.fit(short, X, Y, batch_size=40, epochs=1)
+
+    run = watch(work)
+    assert run.parameters == long.count_params()
+    assert len(run.epochs) == 3
+    assert run.batch_size == 20
+
+
+def test_generators_are_not_robbed():
+    taken = []
+
+    def batches():
+        for i in range(6):
+            taken.append(i)
+            yield X[:10], Y[:10]
+
+    run = watch(lambda o: o.fit(model(), batches(), steps_per_epoch=5, epochs=1))
+    assert len(run.epochs) == 1
+    assert run.predict_ms is None
+    assert run.samples_per_s is None
+
+
+def test_a_data_set_tells_its_batch_size():
+    class Data(kerasish.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return X[:12], Y[:12]
+
+    run = watch(lambda o: o.fit(model(), Data(), epochs=2))
+    assert (run.batch_size, run.predict_batch) == (12.0, 12)
+
+
+def test_no_fit_no_figures():
+    run = watch(lambda o: None)
+    assert (run.fits, run.steps, run.epochs) == (0, None, [])
+
+
+def test_losses_that_are_not_finite_are_kept():
+    run = watch(lambda o: o.fit(model(), X * 1e30, Y, batch_size=40, epochs=1))
+    assert not np.isfinite(run.epochs[0].logs["loss"])
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+def test_clock_leaves_out_what_is_spent_on_observing():
+    clock = Clock()
+    start = clock.now()
+    with clock.stopped():
+        time.sleep(0.05)
+    assert clock.now() - start < 0.02
+
+
+def test_the_device_is_waited_for_once_a_window():
+    class Time:
+        seconds = 0.0
+
+        def now(self):
+            return self.seconds
+
+    clock, settled = Time(), []
+    windows = Windows(clock, settled.append)
+    windows.open(0)
+    for step in range(21):
+        clock.seconds += 0.03
+        windows.step(step)
+    windows.close()
+    assert settled == [0, 4, 8, 12, 16, 20]  # the first step, then every 0.12 s
+    assert [steps for _, steps, _ in windows.found] == [4] * 5
+    assert all(seconds == pytest.approx(0.12) for _, _, seconds in windows.found)
+
+
+def test_quartiles_weigh_windows_by_their_steps():
+    found = steady([(0, 1, 9.0), (1, 10, 0.010), (1, 10, 0.020), (1, 1, 1.0)])
+    assert found.count == 21
+    assert found.median_ms < 2.5
+    assert weighted_quantile(np.array([5.0]), np.array([2.0]), 0.25) == 5.0
+
+
+def test_build_timer_counts_the_outermost_call_once_and_leaves_nothing():
+    before = {name: vars(kerasish.Sequential).get(name) for name in ("__init__", "add", "build")}
+    timer = BuildTimer(kerasish)
+    start = time.perf_counter()
+    model()
+    passed = time.perf_counter() - start
+    timer.stop()
+    assert 0.3 * passed < timer.seconds <= passed
+    model()
+    assert timer.seconds <= passed
+    assert {name: vars(kerasish.Sequential).get(name) for name in before} == before
+
+
+def test_nothing_is_wrapped_or_loaded_where_nothing_is_compared():
+    code = (
+        "import sys, numpy as np, kerasish\n"
+        "m = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])\n"
+        "m.compile('sgd', 'mse')\n"
+        "m.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)\n"
+        "assert not [name for name in sys.modules if 'comparison' in name and 'ops' not in name], sys.modules\n"
+        "from kerasish.training.trainer import Trainer\n"
+        "kerasish.comparison\n"
+        "assert kerasish.Model.fit is Trainer.fit\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
