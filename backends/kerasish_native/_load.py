@@ -13,6 +13,12 @@ from types import ModuleType
 
 _MODULE = "kerasish_native._kernels"
 
+#: What to do where the kernels are missing.
+REMEDY = (
+    "To build them, install a C++17 compiler (for example g++) and reinstall: "
+    "pip install --force-reinstall --no-deps --no-cache-dir kerasish (in a checkout: pip install -e .)."
+)
+
 
 class KernelsNotBuiltWarning(UserWarning):
     """The native engine runs without its compiled kernels."""
@@ -35,8 +41,4 @@ def load_kernels() -> ModuleType | None:
 def _notice(error: ImportError) -> str:
     is_absent = isinstance(error, ModuleNotFoundError) and error.name == _MODULE
     found = "were not built when kerasish was installed" if is_absent else f"could not be loaded ({error})"
-    return (
-        f"The compiled kernels of the native engine {found}. Everything works, but much slower. "
-        "To build them, install a C++17 compiler (for example g++) and reinstall: "
-        "pip install --force-reinstall --no-deps --no-cache-dir kerasish (in a checkout: pip install -e .)."
-    )
+    return f"The compiled kernels of the native engine {found}. Everything works, but much slower. {REMEDY}"

@@ -13,7 +13,7 @@ from kerasish.core import dtypes
 from kerasish.core.contract import Engine
 from kerasish.core.registry import TABLE
 from kerasish_native import control, gradients, vjps, vjps_linalg  # noqa: F401  the last two fill the table of rules
-from kerasish_native._load import load_kernels
+from kerasish_native._load import REMEDY, load_kernels
 from kerasish_native.compile import compiled
 from kerasish_native.dispatch import KERNELS, n
 from kerasish_native.overrides import OVERRIDES
@@ -75,6 +75,18 @@ class NativeEngine(Engine):
 
     def is_traced(self, x: Any) -> bool:
         return bottom(x).__class__ is Traced
+
+    def facts(self) -> dict[str, Any]:
+        module = load_kernels()
+        if module is None:
+            return {"kernels": "NumPy reference (slow)", "remedy": REMEDY}
+        cpu = module.cpu_features()
+        return {
+            "kernels": "compiled",
+            "instruction_set": cpu["isa"],
+            "cpu_features": cpu["features"],
+            "threads": module.num_threads(),
+        }
 
     # -- transformations -------------------------------------------------------------------------------------------
     def vjp(self, fn: Callable[..., Any], inputs: list[Any]) -> Any:

@@ -74,6 +74,9 @@ class TensorflowEngine(Engine):
     def synchronize(self, tensors: Sequence[Tensor] = ()) -> None:
         tf.test.experimental.sync_devices()
 
+    def facts(self) -> dict[str, Any]:
+        return {"threads": tf.config.threading.get_intra_op_parallelism_threads() or "automatic"}
+
     # -- transformations -------------------------------------------------------------------------------------------
     def vjp(self, fn: Any, inputs: list[Tensor]) -> Any:
         return taping.vjp(fn, inputs)

@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_command(commands)
-    options = parser.parse_args(arguments)
+    given, rest = _split(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser.parse_args(given)
+    if rest and not hasattr(options, "arguments"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.arguments = rest
     try:
         return int(options.run(options))
     except (KerasishError, OSError) as error:
@@ -33,3 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"kerasish {options.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before and after the first `--`: the latter is for a script."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]

@@ -34,12 +34,12 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "compare",
         help="run a training script on every engine and compare",
+        usage="kerasish compare [options] script.py [-- arguments of the script]",
         description="Run a training script once for every engine and repeat; compare times and numbers.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("script", type=Path, help="a Python script that calls fit")
-    parser.add_argument("arguments", nargs="*", help="arguments for the script, after --")
     parser.add_argument("--backends", type=_names, metavar="A,B", help="engines (default: all)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each engine (default: 3)")
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_command(commands: Any) -> None:
         metavar="DIR",
         help="folder for the reports (default: here)",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, arguments=())  # what follows -- is for the script
 
 
 def run(options: argparse.Namespace) -> int:

@@ -136,6 +136,10 @@ class Engine:
     def synchronize(self, tensors: Sequence[Tensor] = ()) -> None:
         """Wait until `tensors` (all work, if none are given) are computed."""
 
+    def facts(self) -> dict[str, Any]:
+        """What else `kerasish info` shows: plain numbers, strings and lists by name, such as "threads", "kernels"."""
+        return {}
+
     # -- transformations -------------------------------------------------------------------------------------------
     def vjp(
         self, fn: Callable[..., Any], inputs: list[Tensor]
