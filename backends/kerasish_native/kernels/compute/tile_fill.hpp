@@ -13,6 +13,7 @@ void fill_tile(TileKernels& table);
 void fill_tile_float(TileKernels& table);
 void fill_tile_math(TileKernels& table);
 void fill_tile_integer(TileKernels& table);
+void fill_tile_choice(TileKernels& table);
 void fill_tile_cast(TileKernels& table);
 void fill_tile_reduce(TileKernels& table);
 void fill_tile_move(TileKernels& table);

@@ -42,6 +42,31 @@ KERASISH_TEST2(LessEqual, a <= b);
 KERASISH_TEST2(Greater, a > b);
 KERASISH_TEST2(GreaterEqual, a >= b);
 
+#define KERASISH_TEST1(Name, ...) \
+  struct Name { template <class V> KERASISH_INLINE static auto apply(V a) { return __VA_ARGS__; } }
+KERASISH_TEST1(IsNan, a != a);
+KERASISH_TEST1(IsInf, absolute(a) == HUGE_VALF);
+KERASISH_TEST1(IsFinite, absolute(a) < HUGE_VALF);
+
+// Rounding to integers: 1 down, 2 up, 3 towards zero, 0 to nearest even (the modes of the instructions).
+template <int mode>
+struct Round {
+#if defined(__AVX512F__)
+  KERASISH_INLINE static f32v apply(f32v a) { return (f32v)_mm512_maskz_roundscale_ps(0xffff, (__m512)a, mode); }
+  KERASISH_INLINE static f64v apply(f64v a) { return (f64v)_mm512_maskz_roundscale_pd(0xff, (__m512d)a, mode); }
+#elif defined(__AVX2__)
+  KERASISH_INLINE static f32v apply(f32v a) { return (f32v)_mm256_round_ps((__m256)a, mode); }
+  KERASISH_INLINE static f64v apply(f64v a) { return (f64v)_mm256_round_pd((__m256d)a, mode); }
+#else
+  template <class V> KERASISH_INLINE static V apply(V a) {
+    for (unsigned i = 0; i < sizeof(V) / sizeof(a[0]); ++i) {
+      a[i] = mode == 1 ? std::floor(a[i]) : mode == 2 ? std::ceil(a[i]) : mode == 3 ? std::trunc(a[i]) : std::nearbyint(a[i]);
+    }
+    return a;
+  }
+#endif
+};
+
 struct Sqrt {
   KERASISH_INLINE static f32v apply(f32v a) { return root(a); }
   KERASISH_INLINE static f64v apply(f64v a) { return root(a); }
@@ -53,10 +78,7 @@ struct Rsqrt {
 struct Sign {
   template <class V> KERASISH_INLINE static V apply(V a) { return a > 0 ? V{} + 1 : (a < 0 ? V{} - 1 : a + 0); }
 };
-struct Abs {
-  KERASISH_INLINE static f32v apply(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
-  KERASISH_INLINE static f64v apply(f64v a) { return (f64v)((i64v)a & 0x7fffffffffffffff); }
-};
+KERASISH_RULE1(Abs, absolute(a));
 
 template <class T, class F>
 void set1(TileKernels& table, TileOp op, Dtype dtype) {
@@ -92,6 +114,13 @@ void fill_type(TileKernels& table, Dtype dtype) {
   set1<T, Sign>(table, TileOp::sign, dtype);
   set1<T, Square>(table, TileOp::square, dtype);
   set1<T, Reciprocal>(table, TileOp::reciprocal, dtype);
+  set1<T, Round<1>>(table, TileOp::floor, dtype);
+  set1<T, Round<2>>(table, TileOp::ceil, dtype);
+  set1<T, Round<3>>(table, TileOp::trunc, dtype);
+  set1<T, Round<0>>(table, TileOp::round, dtype);
+  entry(table, TileOp::isnan, dtype) = test1<T, IsNan>;
+  entry(table, TileOp::isinf, dtype) = test1<T, IsInf>;
+  entry(table, TileOp::isfinite, dtype) = test1<T, IsFinite>;
   set1<T, Sqrt>(table, TileOp::sqrt, dtype);
   set1<T, Rsqrt>(table, TileOp::rsqrt, dtype);
   set2<T, Add>(table, TileOp::add, dtype);

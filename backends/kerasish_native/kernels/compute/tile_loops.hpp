@@ -155,6 +155,25 @@ void test2(const TileCall& t) {
   }
 }
 
+template <class T, class F>
+void test1(const TileCall& t) {
+  constexpr int L = Vectors<T>::lanes;
+  for (i64 i = 0; i < t.rows; ++i) {
+    std::uint8_t* out = static_cast<std::uint8_t*>(t.out) + i * t.out_pitch;
+    const Operand<T, false> a(t, 0, i);
+    i64 j = 0;
+    for (; j + L <= t.cols; j += L) {
+      const auto bytes = to_bytes<T>(F::apply(a.at(j)));
+      std::memcpy(out + j, &bytes, sizeof bytes);
+    }
+    const int rest = static_cast<int>(t.cols - j);
+    if (rest > 0) {
+      const auto bytes = to_bytes<T>(F::apply(a.part(j, rest)));
+      std::memcpy(out + j, &bytes, static_cast<unsigned>(rest));
+    }
+  }
+}
+
 // Plain loops. The compiler vectorises them; iterations are independent (an operand may be the result's memory, element
 // for element).
 template <class T, class R, class F>

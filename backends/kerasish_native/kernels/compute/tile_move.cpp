@@ -103,6 +103,7 @@ void fill_tile(TileKernels& table) {
   fill_tile_float(table);
   fill_tile_math(table);
   fill_tile_integer(table);
+  fill_tile_choice(table);
   fill_tile_cast(table);
   fill_tile_reduce(table);
 }

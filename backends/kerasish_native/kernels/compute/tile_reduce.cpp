@@ -198,6 +198,10 @@ void fill_tile_reduce(TileKernels& table) {
   fill_float<float>(table, Dtype::float32);
   fill_float<double>(table, Dtype::float64);
   fill_integer<std::uint8_t, std::uint8_t, U, U>(table, Dtype::boolean);
+  for (TileReduction r : {TileReduction::sum, TileReduction::prod}) {  // bools have no sums
+    table.row_reduce[static_cast<int>(r)][static_cast<int>(Dtype::boolean)] = nullptr;
+    table.accumulate[static_cast<int>(r)][static_cast<int>(Dtype::boolean)] = nullptr;
+  }
   fill_integer<std::uint8_t, std::uint8_t, U, U>(table, Dtype::uint8);
   fill_integer<std::uint16_t, std::uint16_t, U, U>(table, Dtype::uint16);
   fill_integer<std::uint32_t, std::uint32_t, U, U>(table, Dtype::uint32);
