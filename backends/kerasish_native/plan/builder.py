@@ -66,7 +66,7 @@ class Builder:
     def __init__(self, graph: Graph, kernels: Any) -> None:
         self.graph = graph
         self.kernels = kernels
-        self.fusion = Fusion(graph, kernels.TILE_OPS, kernels.LONGEST_ROW)
+        self.fusion = Fusion(graph, kernels.TILE_OPS, kernels.TILE_LONGEST_ROW)
         self.entries: list[Entry] = []
         self.epilogue: Group | None = None
         self._hosts: dict[Buffer, list[Buffer]] = {}
@@ -101,6 +101,17 @@ class Builder:
     def one(self, dtype: str) -> Buffer:
         """A constant of one element, 1."""
         return Buffer(1, dtype, "constant", np.ones(1, dtypes.to_numpy(dtype)))
+
+    def may_write_over(self, result: Traced, operand: Any) -> None:
+        """Let a step write its result over an operand that dies in it: its kernel allows them to be the same view."""
+        out, x = self.view(result), self.view(operand)
+        if (
+            x.is_whole
+            and x.buffer.role == out.buffer.role == "arena"
+            and x.shape == out.shape
+            and x.dtype == out.dtype
+        ):
+            self._hosts.setdefault(out.buffer, []).append(x.buffer)
 
     def _copy_entry(self, source: View, target: View) -> Entry:
         return Entry(
@@ -170,7 +181,7 @@ class Builder:
         if any(u.ancestors & kernel.bit or u is kernel for u in others):
             return False
         shape = matrix(self, kernel.node)
-        if shape is None:
+        if shape is None or 1 in shape:
             return False
         stored = [b for b in group.made if b in self._needed]
         views = [o for m in group.members for o in m.operands if o.__class__ is View and o.buffer is buffer]

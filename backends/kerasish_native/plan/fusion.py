@@ -19,12 +19,23 @@ import numpy as np
 
 from kerasish.core import dtypes
 from kerasish_native.plan.spaces import Space, collapsible, fits, one_column_stride, refined
-from kerasish_native.plan.views import VIEWS, Buffer, Ints, View, reshaped, transposed, viewed, whole
+from kerasish_native.plan.views import (
+    VIEWS,
+    Buffer,
+    Ints,
+    View,
+    contiguous,
+    reshaped,
+    transposed,
+    viewed,
+    whole,
+)
 from kerasish_native.trace import Graph, Node, Traced
 
 _MOST_MEMBERS = 48
 _MOST_LOADS = 24
 _SIBLINGS = 3
+_REPEATED = 64  # constants of fewer elements are kept as they are
 
 REDUCTIONS: dict[str, str] = {"sum": "sum", "max": "max", "min": "min"}
 #: Reductions of rows only: their partial results cannot be combined.
@@ -80,7 +91,7 @@ class Member:
     Attributes:
         operands: Views over the whole iteration space, or Python scalars.
         strides: The result's strides along the axes of the iteration space, 0 where it has none.
-        reduction: None, "row" (over the columns), "fold" (over the rows) or "total".
+        reduction: None, "row" (over the columns), "fold" (over the rows), "rows" (of one value a row) or "total".
     """
 
     __slots__ = ("node", "operands", "reduction", "root", "strides")
@@ -118,6 +129,14 @@ class Group(Unit):
     def has_reduction(self) -> bool:
         """Whether any member reduces."""
         return any(m.reduction for m in self.members)
+
+
+def _first_if_all_equal(array: np.ndarray) -> np.ndarray:
+    """The first element of an array that repeats one value bit for bit: a view with strides 0 stands for the rest."""
+    if array.size < _REPEATED:
+        return array
+    words = array.reshape(array.size, 1).view(np.uint8)
+    return array.reshape(-1)[:1].copy() if (words == words[0]).all() else array
 
 
 def _in_order(members: list[Member]) -> list[Member]:
@@ -173,10 +192,11 @@ class Fusion:
         """The view of a traced value or an array."""
         found = self.views.get(id(x))
         if found is None:
-            array = np.ascontiguousarray(x)
+            array = _first_if_all_equal(np.ascontiguousarray(x))
             buffer = Buffer(array.size, dtypes.of_numpy(array.dtype), "constant", array)
             self.constants.append((buffer, array))
-            found = self.views[id(x)] = whole(buffer, x.shape)
+            strides = contiguous(x.shape) if array.size == x.size else (0,) * x.ndim
+            found = self.views[id(x)] = View(buffer, x.shape, strides)
             self._kept.append(x)
         return found
 
@@ -380,7 +400,7 @@ class Fusion:
                         readers.append(group)
         group.made[member.root] = member
         self.maker[member.root] = group
-        if member.reduction in ("fold", "total"):
+        if member.reduction in ("fold", "rows", "total"):
             group.terminal.add(member.root)
         if not group.space.sizes:
             self._scalars = group

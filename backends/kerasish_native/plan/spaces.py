@@ -78,10 +78,10 @@ class Space:
         return self._placed(tuple([0 if i in reduced else next(steps) for i in along.index]), along)
 
     def reduction(self, along: Along, reduced: frozenset[int]) -> tuple[str | None, int | None]:
-        """What reducing these axes is here ("row", "fold", "total"; None: impossible), and the split it demands."""
+        """What reducing these axes is here ("row", "fold", "rows", "total"; None: impossible), and the split it demands."""
         count, k = len(self.sizes), self.split
         if not self.covers(along):
-            return ("fold", k) if reduced == frozenset(along.index) else (None, k)
+            return ("rows", k) if reduced == frozenset(along.index) else (None, k)
         if reduced == frozenset(range(count)):
             return "total", k
         if not reduced:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kerasish.core.dtypes import is_float
 from kerasish_native.plan.fusion import REDUCTIONS, ROW_ONLY, Group, Member
 from kerasish_native.plan.spaces import collapsible
 from kerasish_native.plan.views import Buffer, Ints, View
@@ -81,7 +82,7 @@ class TileWriter:
         self.view = view
         self.registers: list[tuple[str, str]] = []
         self.loads: list[tuple[int, Any]] = []
-        self.constants: list[tuple[int, float]] = []
+        self.constants: list[tuple[int, Any]] = []
         self.ops: list[tuple[str, str, int, int, int, int]] = []
         self.stores: list[tuple[int, Any, str]] = []
         self._loaded: dict[Any, int] = {}
@@ -131,32 +132,53 @@ class TileWriter:
         found = self._loaded.get(key)
         if found is None:
             found = self._loaded[key] = self._register("scalar", dtype)
-            self.constants.append((found, float(value)))
+            self.constants.append((found, float(value) if is_float(dtype) else int(value)))
         return found
 
     def _write(self, member: Member, stored: set[Buffer]) -> None:
         name, reduction = member.node.name, member.reduction
         strides = self.layout.over(member.strides)
         dtype = next((o.dtype for o in reversed(member.operands) if o.__class__ is View), member.root.dtype)
+        dtype = member.root.dtype if name == "where" else dtype
         ins = [
             self._operand(o, "bool" if name == "where" and i == 0 else dtype)
             for i, o in enumerate(member.operands)
         ]
-        if reduction == "fold":
-            self._store(ins[0], member.root, strides, REDUCTIONS[name])
-            return
-        code = name
-        kind = self._kind(strides)
         if reduction is not None:
-            code = ROW_ONLY.get(name, f"row_{name}")
-            kind = "row"
-        out = self._computed(code, dtype, kind, member.root.dtype, ins)
-        if reduction == "total":
-            self._store(out, member.root, strides, REDUCTIONS[name] if self.layout.sizes[:-1] else "none")
+            self._reduce(
+                member, self._widened(ins[0], "row" if reduction == "rows" else "full"), dtype, stored
+            )
             return
+        out = self._computed(name, dtype, self._join(ins), member.root.dtype, ins)
         self._made[member.root] = out
         if member.root in stored:
-            self._store(out, member.root, strides, "none")
+            self._store(self._widened(out, self._kind(strides)), member.root, strides, "none")
+
+    def _reduce(self, member: Member, operand: int, dtype: str, stored: set[Buffer]) -> None:
+        name, reduction, root = member.node.name, member.reduction, member.root
+        strides = self.layout.over(member.strides)
+        if reduction in ("fold", "rows"):
+            self._store(operand, root, strides, REDUCTIONS[name])
+            return
+        out = self._computed(ROW_ONLY.get(name, f"row_{name}"), dtype, "row", root.dtype, [operand])
+        if reduction == "total":
+            self._store(out, root, strides, REDUCTIONS[name] if self.layout.sizes[:-1] else "none")
+            return
+        self._made[root] = out
+        if root in stored:
+            self._store(out, root, strides, "none")
+
+    def _join(self, registers: list[int]) -> str:
+        """The kind of an operation's result: it varies along every axis that one of its operands varies along."""
+        kinds = {self.registers[r][0] for r in registers}
+        if "full" in kinds or {"row", "col"} <= kinds:
+            return "full"
+        return "row" if "row" in kinds else "col" if "col" in kinds else "scalar"
+
+    def _widened(self, register: int, kind: str) -> int:
+        """The register, or a copy that varies along more axes."""
+        have, dtype = self.registers[register]
+        return register if have == kind else self._computed("copy", dtype, kind, dtype, [register])
 
     def _computed(self, code: str, dtype: str, kind: str, result: str, ins: list[int]) -> int:
         """The register with an operation's result: the one there is, if the operation was done before."""
