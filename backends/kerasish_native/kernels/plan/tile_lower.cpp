@@ -129,8 +129,9 @@ class Lowering {
       const TileKind reach = kind(target);
       if (join(have, reach) != reach) {
         // Axes of size 1 have any stride.
-        const bool fits = (reach == TileKind::full || !has_cols(have) || source_.cols == 1 || varies_by_col(request.view)) &&
-                          (reach == TileKind::full || !has_rows(have) || source_.row_count <= 1 || varies_by_row(request.view));
+        const bool fits = source_.row_count == 0 || source_.cols == 0 ||
+                          ((reach == TileKind::full || !has_cols(have) || source_.cols <= 1 || varies_by_col(request.view)) &&
+                           (reach == TileKind::full || !has_rows(have) || source_.row_count <= 1 || varies_by_row(request.view)));
         if (!fits) refuse("a store's register varies along an axis its view does not have");
       } else if (have != reach) {
         value = widen(value, reach);
