@@ -71,8 +71,25 @@ class Runner {
   }
 
   nb::list run(nb::list arrays) {
-    if (arrays.size() != inputs_.size()) throw std::invalid_argument("a plan got another number of inputs than it has");
     std::vector<char*> outer = outer_;
+    nb::list results = bind(arrays, outer);
+    nb::gil_scoped_release unlocked;
+    program_.run(outer);
+    return results;
+  }
+
+  std::vector<double> profile(nb::list arrays) {
+    std::vector<char*> outer = outer_;
+    std::vector<double> seconds;
+    nb::list results = bind(arrays, outer);
+    program_.run(outer, &seconds);
+    return seconds;
+  }
+
+ private:
+  // Notes where inputs lie and makes the results.
+  nb::list bind(nb::list arrays, std::vector<char*>& outer) {
+    if (arrays.size() != inputs_.size()) throw std::invalid_argument("a plan got another number of inputs than it has");
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       outer[static_cast<std::size_t>(inputs_[i])] = memory_of(arrays[i]);
     }
@@ -82,12 +99,9 @@ class Runner {
       outer[static_cast<std::size_t>(output.slot)] = memory_of(array);
       results.append(array);
     }
-    nb::gil_scoped_release unlocked;
-    program_.run(outer);
     return results;
   }
 
- private:
   Program program_;
   std::vector<int> inputs_;
   std::vector<nb::object> constants_;
@@ -122,7 +136,8 @@ void bind_plan(nb::module_& m) {
       .def(nb::init<std::vector<int>, std::vector<std::pair<int, nb::object>>, std::vector<std::pair<int, std::size_t>>,
                     std::size_t, std::vector<std::pair<int, nb::object>>, std::vector<std::shared_ptr<Step>>, int>(),
            "inputs"_a, "constants"_a, "arena"_a, "arena_bytes"_a, "outputs"_a, "steps"_a, "slots"_a)
-      .def("run", &Runner::run, "arrays"_a, "Results for C-contiguous input arrays, in the order of the inputs.");
+      .def("run", &Runner::run, "arrays"_a, "Results for C-contiguous input arrays, in the order of the inputs.")
+      .def("profile", &Runner::profile, "arrays"_a, "Seconds that each step of one run takes.");
 }
 
 }  // namespace kerasish

@@ -78,7 +78,7 @@ class Space:
         return self._placed(tuple([0 if i in reduced else next(steps) for i in along.index]), along)
 
     def reduction(self, along: Along, reduced: frozenset[int]) -> tuple[str | None, int | None]:
-        """What reducing these axes is here ("row", "fold", "rows", "total"; None: impossible), and the split it demands."""
+        """What reducing these axes is here ("row", "fold", "rows", "total", or None), and the split it demands."""
         count, k = len(self.sizes), self.split
         if not self.covers(along):
             return ("rows", k) if reduced == frozenset(along.index) else (None, k)

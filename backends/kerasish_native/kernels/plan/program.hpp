@@ -53,8 +53,9 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   int slots() const { return static_cast<int>(base_.size()); }
-  // Runs all steps; `outer` holds the memory of every slot that is not in the arena, by slot.
-  void run(const std::vector<char*>& outer);
+  // Runs all steps; `outer` holds the memory of every slot that is not in the arena, by slot. With `seconds`, appends what
+  // each step took.
+  void run(const std::vector<char*>& outer, std::vector<double>* seconds = nullptr);
 
  private:
   std::vector<char*> base_;
