@@ -16,7 +16,7 @@ from kerasish_native import control, gradients, vjps, vjps_linalg  # noqa: F401 
 from kerasish_native._load import REMEDY, load_kernels
 from kerasish_native.compile import compiled
 from kerasish_native.dispatch import KERNELS, n
-from kerasish_native.overrides import OVERRIDES
+from kerasish_native.overrides import EAGER, OVERRIDES
 from kerasish_native.reference import KERNELS as REFERENCE
 from kerasish_native.tape import Box, bottom
 from kerasish_native.trace import Traced
@@ -48,6 +48,7 @@ class NativeEngine(Engine):
     name = "native"
     capabilities = frozenset({"host"})
     version = np.__version__
+    overrides = EAGER
 
     def __init__(self) -> None:
         eager = {name: kernel if name in _SILENT else quiet(kernel) for name, kernel in REFERENCE.items()}

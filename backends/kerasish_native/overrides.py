@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from kerasish_native import overrides_recurrent
 from kerasish_native.dispatch import n
 from kerasish_native.gradients import custom_gradient
 
@@ -59,4 +60,6 @@ def batch_norm_train(
     return y, n.stop_gradient(mean), n.stop_gradient(variance)
 
 
-OVERRIDES: dict[str, Callable[..., Any]] = {"batch_norm_train": batch_norm_train}
+#: Overrides that pay on arrays too, where every primitive is a call of NumPy's.
+EAGER: dict[str, Callable[..., Any]] = dict(overrides_recurrent.OVERRIDES)
+OVERRIDES: dict[str, Callable[..., Any]] = {**EAGER, "batch_norm_train": batch_norm_train}

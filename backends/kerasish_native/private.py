@@ -68,6 +68,37 @@ def _specs(outputs: list[Any]) -> tuple[AbstractTensor, ...]:
     return tuple(AbstractTensor(y.shape, name_of(y)) for y in outputs)
 
 
+def _like(*tensors: Any) -> list[AbstractTensor]:
+    return [AbstractTensor(t.shape, name_of(t)) for t in tensors]
+
+
+def lstm_sequence(x: Any, h0: Any, c0: Any, /, *_: Any, keep: bool, **__: Any) -> Any:
+    """An LSTM over time: (outputs, h, c), with `keep` also gates, cells and states before, for its gradient.
+
+    Operands x (B, T, C), h0 and c0 (B, U), kernel (C, 4U), recurrent kernel (U, 4U), then bias (4U,) and mask bool
+    (B, T) as the keywords `bias` and `masked` say; `reverse` starts at the last time. See `reference.recurrent`.
+    """
+    outputs, gates = (AbstractTensor((*x.shape[:2], n * h0.shape[1]), name_of(x)) for n in (1, 4))
+    return (outputs, *_like(h0, c0), *((gates, outputs, outputs) if keep else ()))
+
+
+def gru_sequence(x: Any, h0: Any, /, *_: Any, keep: bool, **__: Any) -> Any:
+    """A GRU over time: (outputs, h), with `keep` also gates and states before, for its gradient.
+
+    Operands x (B, T, C), h0 (B, U), kernel (C, 3U), recurrent kernel (U, 3U), then bias (2, 3U) and mask bool (B, T) as
+    the keywords `bias` and `masked` say; `reverse` starts at the last time. See `reference.recurrent`.
+    """
+    outputs, gates = (AbstractTensor((*x.shape[:2], n * h0.shape[1]), name_of(x)) for n in (1, 4))
+    return (outputs, *_like(h0), *((gates, outputs) if keep else ()))
+
+
+def sequence_grad(*args: Any, given: tuple[bool, ...], bias: bool, wants_x: bool, **_: Any) -> Any:
+    """Gradients of `lstm_sequence` or `gru_sequence` in its operands (x only if it is wanted)."""
+    states = len(given) - 1
+    operands = args[sum(given) :][: 3 + states + bias]
+    return tuple(_like(*operands[0 if wants_x else 1 :]))
+
+
 RULES: dict[str, Callable[..., Any]] = {
     **PUBLIC,
     "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),  # type: ignore[attr-defined]
@@ -76,6 +107,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "max_pool_pick": max_pool_pick,
     "avg_pool_grad": avg_pool_grad,
     "permutation": permutation,
+    "lstm_sequence": lstm_sequence,
+    "lstm_sequence_grad": sequence_grad,
+    "gru_sequence": gru_sequence,
+    "gru_sequence_grad": sequence_grad,
     "graph_cond": graph_cond,
     "graph_while": graph_while,
     "graph_scan": graph_scan,

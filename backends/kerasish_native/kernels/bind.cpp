@@ -10,4 +10,5 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_tile(m);
   kerasish::bind_moving(m);
   kerasish::bind_indexing(m);
+  kerasish::bind_recurrent(m);
 }

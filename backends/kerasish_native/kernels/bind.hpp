@@ -12,5 +12,6 @@ void bind_matrix(nanobind::module_& m);
 void bind_tile(nanobind::module_& m);
 void bind_moving(nanobind::module_& m);
 void bind_indexing(nanobind::module_& m);
+void bind_recurrent(nanobind::module_& m);
 
 }  // namespace kerasish

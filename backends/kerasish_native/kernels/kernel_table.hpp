@@ -6,6 +6,7 @@
 #include "families/epilogue.hpp"
 #include "families/tile.hpp"
 #include "families/moving.hpp"
+#include "families/recurrent.hpp"
 
 namespace kerasish {
 
@@ -13,6 +14,7 @@ struct KernelTable {
   GemmKernels gemm;
   TileKernels tile;
   MovingKernels moving;
+  RecurrentKernels recurrent;
 };
 
 // The table for isa().

@@ -102,6 +102,10 @@ class Builder:
         """A constant of one element, 1."""
         return Buffer(1, dtype, "constant", np.ones(1, dtypes.to_numpy(dtype)))
 
+    def is_needed(self, buffer: Buffer) -> bool:
+        """Whether some step reads a buffer, or it is returned."""
+        return buffer in self._needed
+
     def may_write_over(self, result: Traced, operand: Any) -> None:
         """Let a step write its result over an operand that dies in it: its kernel allows them to be the same view."""
         out, x = self.view(result), self.view(operand)

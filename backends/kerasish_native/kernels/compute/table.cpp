@@ -9,6 +9,8 @@ void fill_gemm(GemmKernels& table);
 void fill_tile(TileKernels& table);
 void fill_copy(MovingKernels& table);
 void fill_gather(MovingKernels& table);
+void fill_lstm(RecurrentKernels& table);
+void fill_gru(RecurrentKernels& table);
 
 void fill(KernelTable& table);
 void fill(KernelTable& table) {
@@ -16,6 +18,8 @@ void fill(KernelTable& table) {
   fill_tile(table.tile);
   fill_copy(table.moving);
   fill_gather(table.moving);
+  fill_lstm(table.recurrent);
+  fill_gru(table.recurrent);
 }
 
 }  // namespace KERASISH_ISA
