@@ -91,10 +91,10 @@ def _speed_text(
         return "Not ranked: one run of each says nothing of the noise. Give --repeat 3 or more."
     best = names[order[0]]
     if len(fastest) == 1:
-        return f"{best} is fastest. {_slower(order[1:], ratios, names)}."
+        return f"{best} is fastest. A step takes {_slower(order[1:], ratios, names)}."
     tied = [name for name in order if name in fastest]
     behind = [name for name in order if name not in fastest]
-    tail = f" Compared with {best}: {_slower(behind, ratios, names)}." if behind else ""
+    tail = f" Compared with {best}, a step takes {_slower(behind, ratios, names)}." if behind else ""
     return f"No winner: {listed([names[n] for n in tied])} differ by less than the noise of {rounds} rounds.{tail}"
 
 
@@ -103,7 +103,7 @@ def _slower(order: list[str], ratios: dict[str, Any], names: dict[str, str]) -> 
     parts = [f"{names[name]} {ratios[name]['ratio']:.3g}" for name in order if name in ratios]
     first = next(ratios[name] for name in order if name in ratios)
     parts[0] += f" times as long ({first['low']:.3g} to {first['high']:.3g})"
-    return f"A step takes {listed(parts)}"
+    return listed(parts)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

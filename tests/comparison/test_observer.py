@@ -186,6 +186,33 @@ def test_losses_that_are_not_finite_are_kept():
     assert not np.isfinite(run.epochs[0].logs["loss"])
 
 
+def test_figures_agree_with_a_stopwatch_within_ten_percent(engine):
+    """The observer beside a watch of our own on the very same fit: no noise of the machine comes between them.
+
+    `benchmarks/compare_figures.py` times fits that nobody observes, and hand-written loops, beside observed ones.
+    """
+    x = np.random.default_rng(1).normal(size=(64 * 40, 16)).astype("float32")
+    made = kerasish.Sequential([kerasish.Input((16,)), layers.Dense(32, "relu"), layers.Dense(1)])
+    made.compile("adam", "mse")
+    stamps, events = [], []
+    watch = kerasish.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: stamps.append(time.perf_counter())
+    )
+    Observer(kerasish, events.append).fit(made, x, x[:, :1], batch_size=64, epochs=5, callbacks=[watch])
+    by_hand = np.diff(stamps).mean() / 40
+    windows = [window for window in events[-1]["windows"] if window[0] > 0]
+    assert sum(steps for _, steps, _ in windows) == 4 * 40
+    observed = sum(seconds for _, _, seconds in windows) / (4 * 40)
+    assert observed == pytest.approx(by_hand, rel=0.1)
+    run = assembled(Run("", "kerasish", "", 0, 0), numbers_back(events))
+    assert run.steps.low_ms <= run.steps.median_ms <= run.steps.high_ms
+    assert (
+        min(s / n for _, n, s in windows) * 1e3
+        <= run.steps.median_ms
+        <= max(s / n for _, n, s in windows) * 1e3
+    )
+
+
 # -- parts -------------------------------------------------------------------------------------------------------------
 def test_clock_leaves_out_what_is_spent_on_observing():
     clock = Clock()

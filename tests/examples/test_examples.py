@@ -44,5 +44,16 @@ def test_four_engines_follow_one_curve(capsys):
         assert losses == pytest.approx(first, rel=1e-4)
 
 
+def test_engines_compare(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = load("compare_engines").main()
+    assert "native" in found.contenders
+    assert not found.failed
+    levels = {one["level"] for one in found.verdicts["numbers"]["contenders"].values()}
+    assert levels <= {"identical", "rounding"}
+    assert "kerasish-engines.html" in capsys.readouterr().out
+    assert (tmp_path / "kerasish-engines.html").exists()
+
+
 def test_every_example_is_run():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*EXAMPLES, "four_engines"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*EXAMPLES, "compare_engines", "four_engines"}
