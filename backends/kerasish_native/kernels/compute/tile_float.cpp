@@ -12,8 +12,23 @@ namespace {
   struct Name { template <class V> KERASISH_INLINE static V apply(V a, V b) { return __VA_ARGS__; } }
 #define KERASISH_RULE3(Name, ...) \
   struct Name { template <class V> KERASISH_INLINE static V apply(V a, V b, V c) { return __VA_ARGS__; } }
-#define KERASISH_TEST2(Name, ...) \
-  struct Name { template <class V> KERASISH_INLINE static auto apply(V a, V b) { return __VA_ARGS__; } }
+// The larger or smaller; NaN if either is NaN: the comparison fails for NaN and gives a, which leaves the case of b.
+struct Maximum {
+  template <class V> KERASISH_INLINE static V apply(V a, V b) {
+    const V larger = select(compare<Comparison::greater>(b, a), b, a);
+    return select(compare<Comparison::not_equal>(b, b), b, larger);
+  }
+};
+struct Minimum {
+  template <class V> KERASISH_INLINE static V apply(V a, V b) {
+    const V smaller = select(compare<Comparison::less>(b, a), b, a);
+    return select(compare<Comparison::not_equal>(b, b), b, smaller);
+  }
+};
+template <Comparison c>
+struct Compare {
+  template <class V> KERASISH_INLINE static auto apply(V a, V b) { return compare<c>(a, b); }
+};
 
 KERASISH_RULE1(Negative, -a);
 KERASISH_RULE1(Square, a * a);
@@ -22,9 +37,6 @@ KERASISH_RULE2(Add, a + b);
 KERASISH_RULE2(Subtract, a - b);
 KERASISH_RULE2(Multiply, a * b);
 KERASISH_RULE2(Divide, a / b);
-// The larger or smaller; NaN if either is NaN: a comparison with NaN fails, and then a + b is NaN.
-KERASISH_RULE2(Maximum, a >= b ? a : (a < b ? b : a + b));
-KERASISH_RULE2(Minimum, a <= b ? a : (a > b ? b : a + b));
 // Two roundings, as the separate operations have.
 KERASISH_RULE3(MultiplyAdd, a * b + c);
 KERASISH_RULE3(MultiplySubtract, a * b - c);
@@ -35,18 +47,12 @@ KERASISH_RULE3(AddAdd, (a + b) + c);
 KERASISH_RULE3(AddSubtract, (a + b) - c);
 KERASISH_RULE3(SubtractAdd, (a - b) + c);
 KERASISH_RULE3(MultiplyMultiply, (a * b) * c);
-KERASISH_TEST2(Equal, a == b);
-KERASISH_TEST2(NotEqual, a != b);
-KERASISH_TEST2(Less, a < b);
-KERASISH_TEST2(LessEqual, a <= b);
-KERASISH_TEST2(Greater, a > b);
-KERASISH_TEST2(GreaterEqual, a >= b);
 
 #define KERASISH_TEST1(Name, ...) \
   struct Name { template <class V> KERASISH_INLINE static auto apply(V a) { return __VA_ARGS__; } }
-KERASISH_TEST1(IsNan, a != a);
-KERASISH_TEST1(IsInf, absolute(a) == HUGE_VALF);
-KERASISH_TEST1(IsFinite, absolute(a) < HUGE_VALF);
+KERASISH_TEST1(IsNan, compare<Comparison::not_equal>(a, a));
+KERASISH_TEST1(IsInf, compare<Comparison::equal>(absolute(a), V{} + HUGE_VALF));
+KERASISH_TEST1(IsFinite, compare<Comparison::less>(absolute(a), V{} + HUGE_VALF));
 
 // Rounding to integers: 1 down, 2 up, 3 towards zero, 0 to nearest even (the modes of the instructions).
 template <int mode>
@@ -138,12 +144,12 @@ void fill_type(TileKernels& table, Dtype dtype) {
   set3<T, AddSubtract>(table, TileOp::add_subtract, dtype);
   set3<T, SubtractAdd>(table, TileOp::subtract_add, dtype);
   set3<T, MultiplyMultiply>(table, TileOp::multiply_multiply, dtype);
-  set_test<T, Equal>(table, TileOp::equal, dtype);
-  set_test<T, NotEqual>(table, TileOp::not_equal, dtype);
-  set_test<T, Less>(table, TileOp::less, dtype);
-  set_test<T, LessEqual>(table, TileOp::less_equal, dtype);
-  set_test<T, Greater>(table, TileOp::greater, dtype);
-  set_test<T, GreaterEqual>(table, TileOp::greater_equal, dtype);
+  set_test<T, Compare<Comparison::equal>>(table, TileOp::equal, dtype);
+  set_test<T, Compare<Comparison::not_equal>>(table, TileOp::not_equal, dtype);
+  set_test<T, Compare<Comparison::less>>(table, TileOp::less, dtype);
+  set_test<T, Compare<Comparison::less_equal>>(table, TileOp::less_equal, dtype);
+  set_test<T, Compare<Comparison::greater>>(table, TileOp::greater, dtype);
+  set_test<T, Compare<Comparison::greater_equal>>(table, TileOp::greater_equal, dtype);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "../families/tile.hpp"
-#include "math.hpp"
+#include "tile_masks.hpp"
 #include "simd.hpp"
 
 namespace kerasish {
@@ -17,15 +17,11 @@ using i64 = std::int64_t;
 template <class T> struct Vectors;
 template <> struct Vectors<float> {
   using V = f32v;
-  using M = i32v;
   static constexpr int lanes = f32_lanes;
-  using Bytes = signed char __attribute__((vector_size(f32_lanes), may_alias));
 };
 template <> struct Vectors<double> {
   using V = f64v;
-  using M = i64v;
   static constexpr int lanes = f64_lanes;
-  using Bytes = signed char __attribute__((vector_size(f64_lanes), may_alias));
 };
 
 // The first `count` lanes, the others zero; nothing beyond them is touched.
@@ -67,14 +63,15 @@ void map1(const TileCall& t) {
   for (i64 i = 0; i < t.rows; ++i) {
     T* out = static_cast<T*>(t.out) + i * t.out_pitch;
     const Operand<T, false> a(t, 0, i);
+    const i64 n = t.cols;
     i64 j = 0;
-    for (; j + 2 * L <= t.cols; j += 2 * L) {
+    for (; j + 2 * L <= n; j += 2 * L) {
       const auto x = F::apply(a.at(j)), y = F::apply(a.at(j + L));
       store(out + j, x);
       store(out + j + L, y);
     }
-    for (; j + L <= t.cols; j += L) store(out + j, F::apply(a.at(j)));
-    const int rest = static_cast<int>(t.cols - j);
+    for (; j + L <= n; j += L) store(out + j, F::apply(a.at(j)));
+    const int rest = static_cast<int>(n - j);
     if (rest > 0) store_part(out + j, F::apply(a.part(j, rest)), rest);
   }
 }
@@ -86,14 +83,15 @@ void map2(const TileCall& t) {
     T* out = static_cast<T*>(t.out) + i * t.out_pitch;
     const Operand<T, (mode & 1) != 0> a(t, 0, i);
     const Operand<T, (mode & 2) != 0> b(t, 1, i);
+    const i64 n = t.cols;
     i64 j = 0;
-    for (; j + 2 * L <= t.cols; j += 2 * L) {
+    for (; j + 2 * L <= n; j += 2 * L) {
       const auto x = F::apply(a.at(j), b.at(j)), y = F::apply(a.at(j + L), b.at(j + L));
       store(out + j, x);
       store(out + j + L, y);
     }
-    for (; j + L <= t.cols; j += L) store(out + j, F::apply(a.at(j), b.at(j)));
-    const int rest = static_cast<int>(t.cols - j);
+    for (; j + L <= n; j += L) store(out + j, F::apply(a.at(j), b.at(j)));
+    const int rest = static_cast<int>(n - j);
     if (rest > 0) store_part(out + j, F::apply(a.part(j, rest), b.part(j, rest)), rest);
   }
 }
@@ -106,35 +104,33 @@ void map3(const TileCall& t) {
     const Operand<T, (mode & 1) != 0> a(t, 0, i);
     const Operand<T, (mode & 2) != 0> b(t, 1, i);
     const Operand<T, (mode & 4) != 0> c(t, 2, i);
+    const i64 n = t.cols;
     i64 j = 0;
-    for (; j + 2 * L <= t.cols; j += 2 * L) {
+    for (; j + 2 * L <= n; j += 2 * L) {
       const auto x = F::apply(a.at(j), b.at(j), c.at(j)), y = F::apply(a.at(j + L), b.at(j + L), c.at(j + L));
       store(out + j, x);
       store(out + j + L, y);
     }
-    for (; j + L <= t.cols; j += L) store(out + j, F::apply(a.at(j), b.at(j), c.at(j)));
-    const int rest = static_cast<int>(t.cols - j);
+    for (; j + L <= n; j += L) store(out + j, F::apply(a.at(j), b.at(j), c.at(j)));
+    const int rest = static_cast<int>(n - j);
     if (rest > 0) store_part(out + j, F::apply(a.part(j, rest), b.part(j, rest), c.part(j, rest)), rest);
   }
 }
 
-// A lane mask (all ones or zero) as bytes 1 or 0, and back.
-template <class T>
-KERASISH_INLINE typename Vectors<T>::Bytes to_bytes(typename Vectors<T>::M mask) {
-  return __builtin_convertvector(-mask, typename Vectors<T>::Bytes);
-}
-template <class T>
-KERASISH_INLINE typename Vectors<T>::M to_mask(const std::uint8_t* p, int count) {
-  typename Vectors<T>::Bytes bytes{};
-  if (count == Vectors<T>::lanes) {
-    std::memcpy(&bytes, p, sizeof bytes);
-  } else {
-    std::memcpy(&bytes, p, static_cast<unsigned>(count));
+// Results are bools: F gives a mask.
+template <class T, class F>
+void test1(const TileCall& t) {
+  constexpr int L = Vectors<T>::lanes;
+  for (i64 i = 0; i < t.rows; ++i) {
+    std::uint8_t* out = static_cast<std::uint8_t*>(t.out) + i * t.out_pitch;
+    const Operand<T, false> a(t, 0, i);
+    const i64 n = t.cols;
+    i64 j = 0;
+    for (; j + L <= n; j += L) store_bools<T>(out + j, F::apply(a.at(j)), L);
+    const int rest = static_cast<int>(n - j);
+    if (rest > 0) store_bools<T>(out + j, F::apply(a.part(j, rest)), rest);
   }
-  return __builtin_convertvector(bytes, typename Vectors<T>::M) != 0;
 }
-
-// Results are bools: F gives a lane mask.
 template <class T, class F, int mode>
 void test2(const TileCall& t) {
   constexpr int L = Vectors<T>::lanes;
@@ -142,35 +138,16 @@ void test2(const TileCall& t) {
     std::uint8_t* out = static_cast<std::uint8_t*>(t.out) + i * t.out_pitch;
     const Operand<T, (mode & 1) != 0> a(t, 0, i);
     const Operand<T, (mode & 2) != 0> b(t, 1, i);
+    const i64 n = t.cols;
     i64 j = 0;
-    for (; j + L <= t.cols; j += L) {
-      const auto bytes = to_bytes<T>(F::apply(a.at(j), b.at(j)));
-      std::memcpy(out + j, &bytes, sizeof bytes);
+    for (; j + 2 * L <= n; j += 2 * L) {
+      const auto x = F::apply(a.at(j), b.at(j)), y = F::apply(a.at(j + L), b.at(j + L));
+      store_bools<T>(out + j, x, L);
+      store_bools<T>(out + j + L, y, L);
     }
-    const int rest = static_cast<int>(t.cols - j);
-    if (rest > 0) {
-      const auto bytes = to_bytes<T>(F::apply(a.part(j, rest), b.part(j, rest)));
-      std::memcpy(out + j, &bytes, static_cast<unsigned>(rest));
-    }
-  }
-}
-
-template <class T, class F>
-void test1(const TileCall& t) {
-  constexpr int L = Vectors<T>::lanes;
-  for (i64 i = 0; i < t.rows; ++i) {
-    std::uint8_t* out = static_cast<std::uint8_t*>(t.out) + i * t.out_pitch;
-    const Operand<T, false> a(t, 0, i);
-    i64 j = 0;
-    for (; j + L <= t.cols; j += L) {
-      const auto bytes = to_bytes<T>(F::apply(a.at(j)));
-      std::memcpy(out + j, &bytes, sizeof bytes);
-    }
-    const int rest = static_cast<int>(t.cols - j);
-    if (rest > 0) {
-      const auto bytes = to_bytes<T>(F::apply(a.part(j, rest)));
-      std::memcpy(out + j, &bytes, static_cast<unsigned>(rest));
-    }
+    for (; j + L <= n; j += L) store_bools<T>(out + j, F::apply(a.at(j), b.at(j)), L);
+    const int rest = static_cast<int>(n - j);
+    if (rest > 0) store_bools<T>(out + j, F::apply(a.part(j, rest), b.part(j, rest)), rest);
   }
 }
 

@@ -163,6 +163,7 @@ class PhaseCompiler {
     place_loads();
     emit_kernels();
     place_results();
+    sort_by_stage();
     collect_patches();
     return std::move(phase_);
   }
@@ -315,6 +316,7 @@ class PhaseCompiler {
     const TileKernels& table = kernels().tile;
     const int d = static_cast<int>(node.dtype);
     if (node.reduces_rows()) return table.row_reduce[node.reduction()][d];
+    if (node.compare >= 0) return table.select[node.compare][ones];
     if (node.code == static_cast<int>(TileOp::cast)) {
       return ones == 0 ? table.cast[d][static_cast<int>(value(node.out).dtype)] : nullptr;
     }
@@ -339,13 +341,13 @@ class PhaseCompiler {
     const bool copies = node.code == static_cast<int>(TileOp::copy);
     for (int i = 0; i < kernel.inputs; ++i) {
       const bool one = (kernel.ones >> i & 1u) != 0;
-      if (!copies && one && (function_of(node, 1u << i) == nullptr || spreads(kernel, i))) spread(kernel, i);
+      if (!copies && one && (function_of(node, 1u << i) == nullptr || spreads(kernel, i))) write_out(kernel, i);
       if (!one && expands(kernel, i)) kernel.in[i] = expanded(kernel.in[i]);
     }
     kernel.ones = ones_of(kernel);
     if (function_of(node, kernel.ones) == nullptr) {
       for (int i = 0; i < kernel.inputs; ++i) {
-        if ((kernel.ones >> i & 1u) != 0) spread(kernel, i);
+        if ((kernel.ones >> i & 1u) != 0) write_out(kernel, i);
       }
       kernel.ones = 0;
     }
@@ -387,10 +389,19 @@ class PhaseCompiler {
            cols_ <= expanded_cols && !options_.blocks;
   }
 
+  // Gives a kernel an operand with a value for each element in place of one with fewer.
+  void write_out(TileKernel& kernel, int i) {
+    const bool scalar = phase_.cells[at(kernel.in[i])].kind == TileKind::scalar;
+    if (scalar && kernel.shape == TileKind::full) {
+      kernel.in[i] = expanded(kernel.in[i]);
+    } else {
+      spread(kernel, i);
+    }
+  }
+
   void spread(TileKernel& kernel, int i) {
     const int from = kernel.in[i];
     const Dtype dtype = phase_.cells[at(from)].dtype;
-    // A scalar is spread once a thread; a value per row in each tile.
     const int to = new_cell(kernel.shape, dtype);
     TileKernel copy{};
     copy.shape = kernel.shape;
@@ -411,7 +422,7 @@ class PhaseCompiler {
     if (cell.kind == TileKind::full) free_.emplace_back(cell.offset, slot_size(v));
   }
 
-  // The value of a column repeated for each row of the tile, made once a block of columns.
+  // The value of a column repeated for each row of the tile, or a single one for each element: made once a block of columns.
   int expanded(int v) {
     for (const auto& [from, to] : expanded_) {
       if (from == v) return to;
@@ -424,7 +435,11 @@ class PhaseCompiler {
     copy.out = to;
     copy.in[0] = v;
     copy.inputs = 1;
-    copy.function = kernels().tile.elementwise[static_cast<int>(TileOp::copy)][static_cast<int>(phase_.cells[at(v)].dtype)][0];
+    const Dtype dtype = phase_.cells[at(v)].dtype;
+    const bool scalar = phase_.cells[at(v)].kind == TileKind::scalar;
+    copy.ones = scalar ? 1 : 0;
+    copy.function = scalar ? spread_function(dtype)
+                           : kernels().tile.elementwise[static_cast<int>(TileOp::copy)][static_cast<int>(dtype)][0];
     TileCell& cell = phase_.cells[at(to)];
     cell.place = TilePlace::slot;
     cell.offset = phase_.slot_bytes;
@@ -469,6 +484,23 @@ class PhaseCompiler {
       for (std::size_t p = 0; p < partials_.size(); ++p) {
         if (partials_[p].out == kernel.out) kernel.row_reduction = static_cast<int>(p);
       }
+    }
+  }
+
+  void sort_by_stage() {
+    std::vector<TileKernel>& kernels = phase_.kernels;
+    std::stable_sort(kernels.begin(), kernels.end(),
+                     [](const TileKernel& a, const TileKernel& b) { return a.stage < b.stage; });
+    const auto count = [&](TileStage stage) {
+      return static_cast<std::size_t>(
+          std::count_if(kernels.begin(), kernels.end(), [=](const TileKernel& k) { return k.stage < stage; }));
+    };
+    phase_.first_of_block = count(TileStage::block);
+    phase_.first_of_tile = count(TileStage::tile);
+    for (std::size_t c = 0; c < phase_.cells.size(); ++c) {
+      const TileCell& cell = phase_.cells[c];
+      const bool in_place = cell.place == TilePlace::load || cell.place == TilePlace::store;
+      if (in_place && stage_of(cell.kind) == TileStage::tile) phase_.moving.push_back(static_cast<int>(c));
     }
   }
 

@@ -145,6 +145,7 @@ class Lowering {
 
   TileSource finish() {
     merge_axes();
+    join_tile_operations(source_);
     return std::move(source_);
   }
 

@@ -110,6 +110,9 @@ TileSource lower_tile_program(std::vector<std::int64_t> rows, std::int64_t cols,
                               const std::vector<TileOpRequest>& ops, const std::vector<TileConstant>& constants,
                               const std::vector<TileStoreRequest>& stores);
 
+// Joins operations that one kernel computes together.
+void join_tile_operations(TileSource& source);
+
 // How the iteration space is cut.
 struct TileShape {
   std::int64_t rows = 1;      // of a tile
@@ -179,7 +182,9 @@ struct TileHazard {
 
 struct TilePhase {
   std::vector<TileCell> cells;
-  std::vector<TileKernel> kernels;  // in order; stages do not mix up dependencies
+  std::vector<TileKernel> kernels;  // those that run once, once a block, and from `first_of_tile` on, in each tile
+  std::size_t first_of_block = 0, first_of_tile = 0;
+  std::vector<int> moving;          // cells of loads and stores whose address depends on the tile
   std::vector<TileMove> gathers;
   std::vector<TileMove> scatters;
   std::vector<TileMove> reductions;   // accumulated at the end of each tile

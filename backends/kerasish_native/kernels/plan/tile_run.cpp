@@ -148,12 +148,16 @@ TileRun::TileRun(const TileSource& source, const TilePhase& phase, const std::ve
     if (move.stage == TileStage::once) gather(move, 0, 1);
   }
   cols_ = 1;
-  bind(TileStage::once, 1);
+  prepare(0, phase_.first_of_block, 1);
 }
 
 char* TileRun::address_of(const TileView& view, std::int64_t row0) const {
-  std::int64_t offset = view.offset + col0_ * view.col;
-  for_row_runs(source_, view, row0, 1, [&](std::int64_t, std::int64_t start, std::int64_t) { offset += start; });
+  std::int64_t offset = view.offset + col0_ * view.col, rest = row0;
+  for (std::size_t axis = source_.rows.size() - 1; axis > 0; --axis) {
+    offset += rest % source_.rows[axis] * view.rows[axis];
+    rest /= source_.rows[axis];
+  }
+  offset += rest * view.rows[0];
   return slots_[view.slot] + offset * static_cast<std::int64_t>(item_size(view.dtype));
 }
 
@@ -187,12 +191,11 @@ void TileRun::bind(const TileKernel& kernel, TileCall& call, std::int64_t rows) 
   }
 }
 
-void TileRun::bind(TileStage stage, std::int64_t rows) {
-  for (std::size_t k = 0; k < phase_.kernels.size(); ++k) {
-    const TileKernel& kernel = phase_.kernels[k];
-    if (kernel.stage != stage) continue;
-    bind(kernel, calls_[k], rows);
-    if (stage != TileStage::tile) kernel.function(calls_[k]);
+// Binds and runs kernels that do not belong to a tile.
+void TileRun::prepare(std::size_t begin, std::size_t end, std::int64_t rows) {
+  for (std::size_t k = begin; k < end; ++k) {
+    bind(phase_.kernels[k], calls_[k], rows);
+    phase_.kernels[k].function(calls_[k]);
   }
 }
 
@@ -210,27 +213,26 @@ void TileRun::block(std::int64_t col0, std::int64_t cols) {
     if (move.stage == TileStage::block) gather(move, 0, 1);
   }
   // Columns repeated for each row of a tile: as many rows as a tile has.
-  bind(TileStage::block, cols > 0 ? phase_.capacity / cols : 0);
+  prepare(phase_.first_of_block, phase_.first_of_tile, cols > 0 ? phase_.capacity / cols : 0);
 }
 
 // Moves the pointers of loads and stores that are used where they lie.
 void TileRun::point(std::int64_t row0) {
-  for (std::size_t c = 0; c < phase_.cells.size(); ++c) {
-    const TileCell& cell = phase_.cells[c];
-    if (cell.kind != TileKind::full && cell.kind != TileKind::row) continue;
-    if (cell.place == TilePlace::load) data_[c] = address_of(source_.loads[at(cell.index)].view, row0);
-    if (cell.place == TilePlace::store) data_[c] = address_of(source_.stores[at(cell.index)].view, row0);
+  for (int c : phase_.moving) {
+    const TileCell& cell = phase_.cells[at(c)];
+    const TileView& view = cell.place == TilePlace::load ? source_.loads[at(cell.index)].view
+                                                         : source_.stores[at(cell.index)].view;
+    data_[c] = address_of(view, row0);
   }
 }
 
 void TileRun::tile(std::int64_t row0, std::int64_t rows, std::uint64_t* const* accumulators,
                    const TilePartialTarget* targets) {
+  const std::size_t first = phase_.first_of_tile, end = phase_.kernels.size();
   point(row0);
   if (rows != bound_rows_) {
     bound_rows_ = rows;
-    for (std::size_t k = 0; k < phase_.kernels.size(); ++k) {
-      if (phase_.kernels[k].stage == TileStage::tile) bind(phase_.kernels[k], calls_[k], rows);
-    }
+    for (std::size_t k = first; k < end; ++k) bind(phase_.kernels[k], calls_[k], rows);
   } else {
     for (const TilePatch& patch : phase_.patches) {
       TileCall& call = calls_[patch.kernel];
@@ -240,10 +242,9 @@ void TileRun::tile(std::int64_t row0, std::int64_t rows, std::uint64_t* const* a
   for (const TileMove& move : phase_.gathers) {
     if (move.stage == TileStage::tile) gather(move, row0, rows);
   }
-  for (std::size_t k = 0; k < phase_.kernels.size(); ++k) {
-    if (phase_.kernels[k].stage == TileStage::tile) phase_.kernels[k].function(calls_[k]);
-  }
-  leave_partials(rows, targets);
+  const TileKernel* kernels = phase_.kernels.data();
+  for (std::size_t k = first; k < end; ++k) kernels[k].function(calls_[k]);
+  if (!partials_.empty() && targets != nullptr) leave_partials(rows, targets);
   for (std::size_t i = 0; i < phase_.reductions.size(); ++i) reduce(phase_.reductions[i], rows, accumulators[i]);
   for (const TileMove& move : phase_.scatters) {
     if (move.stage == TileStage::tile) scatter(move, row0, rows);

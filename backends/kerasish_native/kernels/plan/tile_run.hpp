@@ -26,7 +26,7 @@ class TileRun {
   char* data(int value) const { return data_[value]; }
 
  private:
-  void bind(TileStage stage, std::int64_t rows);
+  void prepare(std::size_t begin, std::size_t end, std::int64_t rows);
   void bind(const TileKernel& kernel, TileCall& call, std::int64_t rows) const;
   void gather(const TileMove& move, std::int64_t row0, std::int64_t rows);
   void scatter(const TileMove& move, std::int64_t row0, std::int64_t rows);
