@@ -10,5 +10,6 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_tile(m);
   kerasish::bind_moving(m);
   kerasish::bind_indexing(m);
+  kerasish::bind_windows(m);
   kerasish::bind_recurrent(m);
 }

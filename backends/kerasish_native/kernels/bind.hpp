@@ -12,6 +12,7 @@ void bind_matrix(nanobind::module_& m);
 void bind_tile(nanobind::module_& m);
 void bind_moving(nanobind::module_& m);
 void bind_indexing(nanobind::module_& m);
+void bind_windows(nanobind::module_& m);
 void bind_recurrent(nanobind::module_& m);
 
 }  // namespace kerasish

@@ -2,18 +2,22 @@
 // machine can run. Each family adds a struct of its own to the table and fills it in compute/table.cpp.
 #pragma once
 
+#include "families/conv.hpp"
 #include "families/gemm.hpp"
 #include "families/epilogue.hpp"
 #include "families/tile.hpp"
 #include "families/moving.hpp"
+#include "families/pool.hpp"
 #include "families/recurrent.hpp"
 
 namespace kerasish {
 
 struct KernelTable {
+  ConvKernels conv;
   GemmKernels gemm;
   TileKernels tile;
   MovingKernels moving;
+  PoolKernels pool;
   RecurrentKernels recurrent;
 };
 

@@ -206,11 +206,14 @@ def max_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     return np.asarray(y)
 
 
-def _winners(x: Array, window: Ints, strides: Ints, out: Ints) -> Iterator[tuple[tuple[slice, ...], Array]]:
+def _winners(
+    x: Array, window: Ints, strides: Ints, out: Ints, pads: Pads
+) -> Iterator[tuple[tuple[slice, ...], Array]]:
     """For each offset: its slice of padded x, and where it holds the first of a window's largest values.
 
-    NaN counts as largest, as it does in `max_pool`.
+    NaN counts as largest, as it does in `max_pool`; a pad never wins, not even over the lowest value.
     """
+    inside = _inside(tuple(s - lo - hi for s, (lo, hi) in zip(x.shape[1:-1], pads, strict=True)), pads)
     places = [where for _, where in offsets(window, strides, (1,) * len(window), out)]
     best = np.array(x[_at(places[0])])
     for where in places[1:]:
@@ -223,16 +226,23 @@ def _winners(x: Array, window: Ints, strides: Ints, out: Ints) -> Iterator[tuple
         hit = value == best
         if has_nan:
             hit |= lost & np.isnan(value)
+        if inside is not None:
+            hit &= inside[_at(where)]
         np.greater(hit, taken, out=hit)
         taken |= hit
         yield where, hit
+
+
+def _inside(spatial: Ints, pads: Pads) -> Array | None:
+    """True at elements, False at pads: (1, *padded, 1); None without pads."""
+    return padded(np.ones((1, *spatial, 1), bool), pads) if any(map(any, pads)) else None
 
 
 def max_pool_grad(x: Array, g: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
     """Adjoint of picking the first largest element of each window: shape of x."""
     inner = padded(x, pads, _lowest(x.dtype))
     y = np.zeros(inner.shape, g.dtype)
-    for where, hit in _winners(inner, window, strides, g.shape[1:-1]):
+    for where, hit in _winners(inner, window, strides, g.shape[1:-1], pads):
         y[_at(where)] += masked(g, hit)
     return _unpadded(y, x.shape, pads)
 
@@ -242,7 +252,7 @@ def max_pool_pick(x: Array, values: Array, *, window: Ints, strides: Ints, pads:
     inner, picked = padded(x, pads, _lowest(x.dtype)), padded(values, pads)
     out = positions(x.shape[1:-1], window, strides, pads, (1,) * len(window))
     y = np.zeros((x.shape[0], *out, x.shape[-1]), values.dtype)
-    for where, hit in _winners(inner, window, strides, out):
+    for where, hit in _winners(inner, window, strides, out, pads):
         np.copyto(y, picked[_at(where)], where=hit)
     return y
 
