@@ -17,13 +17,13 @@ from kerasish.core.registry import TABLE
 from kerasish_torch.compiled import Compiled
 from kerasish_torch.fast import OVERRIDES
 from kerasish_torch.primitives import PRIMITIVES
+from kerasish_torch.replay import Replay
 from kerasish_torch.tensors import (
     FLOATS,
     NAMES,
     Tensor,
     depth,
     devices,
-    donated,
     from_host,
     separated,
     to_host,
@@ -206,36 +206,12 @@ class TorchEngine(Engine):
     def compile(
         self, fn: Callable[..., Any], *, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
-        def run(*args: Any) -> Any:
-            if donate:
-                args = tuple(_owned(x) if i in donate else x for i, x in enumerate(args))
-            token = donated.set(bool(donate))
-            try:
-                with torch.no_grad():
-                    return fn(*args)
-            finally:
-                donated.reset(token)
-
-        return Compiled(fn, run) if (options or {}).get("jit") is True else run
+        jit = (options or {}).get("jit", "auto")
+        run = Replay(fn, bool(donate), repeats=jit is not False)
+        return Compiled(fn, run) if jit is True else run
 
     def vectorize(self, fn: Callable[..., list[Tensor]], inputs: list[Tensor]) -> list[Tensor]:
         return list(torch.vmap(lambda *xs: tuple(fn(*xs)))(*inputs))
-
-
-def _owned(tree: Any) -> Any:
-    """A donated tree in which every tensor has memory of its own: what is overwritten must show in one place only."""
-    seen: set[int] = set()
-
-    def own(x: Any) -> Any:
-        if not isinstance(x, torch.Tensor):
-            return x
-        place = x.untyped_storage().data_ptr()
-        if place in seen:
-            return x.clone()
-        seen.add(place)
-        return x
-
-    return trees.map_structure(own, tree)
 
 
 def _filled(gradients: list[Tensor | None], inputs: list[Tensor]) -> list[Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from kerasish_torch.tensors import HALVES, Tensor, donated, traced
+from kerasish_torch.tensors import HALVES, Tensor, at_hand, donated, operation, transformed, watcher
 
 Tensors = list[Tensor]
 
@@ -17,7 +17,7 @@ Tensors = list[Tensor]
 def _overwritable(*lists: Tensors) -> bool:
     """Whether this step may overwrite its state, and the kernels can: values at hand, memory without holes."""
     first = lists[0][0]
-    if not donated.get() or traced(first) or first.dtype in HALVES:
+    if not donated.get() or first.__class__ is not torch.Tensor or transformed() or first.dtype in HALVES:
         return False
     return all(x.is_contiguous() for tensors in lists for x in tensors)
 
@@ -27,7 +27,7 @@ def sgd_update(params: Tensors, grads: Tensors, ms: Tensors, lr: Tensor, /, **op
     momentum, nesterov, weight_decay = (options[name] for name in ("momentum", "nesterov", "weight_decay"))
     if not _overwritable(params, ms):
         return NotImplemented
-    rate = lr.item() if lr.device.type == "cpu" else lr.to(params[0].dtype)
+    rate = lr.item() if at_hand(lr) else lr.to(params[0].dtype)
     if weight_decay:
         torch._foreach_mul_(params, 1.0 - rate * weight_decay)
     steps = torch._foreach_mul(grads, rate)
@@ -49,7 +49,15 @@ def adam_update(
         return NotImplemented
     if lr.device.type != "cpu":
         return adam_on_device(params, grads, ms, vs, lr, step, **options)
-    beta_1, beta_2, epsilon = (options[name] for name in ("beta_1", "beta_2", "epsilon"))
+    numbers = [options[name] for name in ("beta_1", "beta_2", "epsilon", "weight_decay")]
+    (_adam if watcher.get() is None else _watched_adam)(params, grads, ms, vs, lr, step, *numbers)
+    return params, ms, vs
+
+
+def _adam(
+    params: Tensors, grads: Tensors, ms: Tensors, vs: Tensors, lr: Tensor, step: Tensor, *numbers: float
+) -> None:
+    beta_1, beta_2, epsilon, weight_decay = numbers
     torch._fused_adamw_(
         params,
         [g.contiguous() for g in grads],  # the kernel walks all lists alike and checks nothing
@@ -60,12 +68,18 @@ def adam_update(
         lr=lr.item(),
         beta1=beta_1,
         beta2=beta_2,
-        weight_decay=options["weight_decay"],
+        weight_decay=weight_decay,
         eps=epsilon / (1.0 - beta_2 ** step.item()) ** 0.5,  # torch adds it after the bias correction
         amsgrad=False,
         maximize=False,
     )
-    return params, ms, vs
+
+
+_watched_adam = operation(
+    "adam_(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] ms, Tensor(c!)[] vs, Tensor lr, Tensor step, "
+    "float beta_1, float beta_2, float epsilon, float weight_decay) -> ()",
+    _adam,
+)
 
 
 def adam_on_device(

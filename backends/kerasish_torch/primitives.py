@@ -13,7 +13,17 @@ import torch.nn.functional as F
 from kerasish.core import dtypes
 from kerasish.core.registry import host_engine
 from kerasish_torch import windows
-from kerasish_torch.tensors import DTYPES, FLOATS, HALVES, Tensor, place, traced
+from kerasish_torch.tensors import (
+    DTYPES,
+    FLOATS,
+    HALVES,
+    Tensor,
+    at_hand,
+    operation,
+    place,
+    transformed,
+    watcher,
+)
 from kerasish_torch.unsigned import binary, general, unary
 
 Axes = tuple[int, ...]
@@ -146,13 +156,8 @@ def _corner(x: Tensor, starts: Tensor, sizes: Any) -> tuple[slice, ...]:
     return tuple(slice(begin, begin + n) for begin, n in corner)
 
 
-def _known(starts: Tensor) -> bool:
-    """Whether looking at the values is free: on a device it would wait for all work before."""
-    return starts.device.type == "cpu" and not traced(starts)
-
-
 def _dynamic_slice(x: Tensor, starts: Tensor, /, *, sizes: Axes) -> Tensor:
-    if _known(starts):
+    if at_hand(starts):
         return x[_corner(x, starts, sizes)]
     for axis, index in enumerate(_block(x, starts, sizes)):
         if sizes[axis] != x.shape[axis]:
@@ -163,7 +168,7 @@ def _dynamic_slice(x: Tensor, starts: Tensor, /, *, sizes: Axes) -> Tensor:
 def _dynamic_update_slice(x: Tensor, update: Tensor, starts: Tensor, /) -> Tensor:
     if x.ndim == 0:
         return update
-    if _known(starts):
+    if at_hand(starts):
         result = x.clone()
         result[_corner(x, starts, update.shape)] = update
         return result
@@ -282,17 +287,33 @@ def _threefry(key: Tensor, count: int, draw: int) -> Tensor:
     return torch.cat((x0, x1))[:count]
 
 
+def _on_host(name: str) -> Callable[..., Any]:
+    """A random primitive by the host's kernel, which torch sees as one operation."""
+
+    def run(key: Tensor, shape: Axes, draw: int) -> Tensor:
+        words = host_engine().primitives[name](key.numpy(), shape=tuple(shape), draw=draw)
+        return torch.from_numpy(np.asarray(words))
+
+    whole = operation(f"{name}(Tensor key, int[] shape, int draw) -> Tensor", run)
+    return lambda key, shape, draw: (run if watcher.get() is None else whole)(key, shape, draw)
+
+
+_bits_on_host, _uniform_on_host = _on_host("random_bits"), _on_host("random_uniform")
+
+
+def _on_cpu(key: Tensor) -> bool:
+    return key.device.type == "cpu" and key.__class__ is torch.Tensor and not transformed()
+
+
 def _random_bits(key: Tensor, /, *, shape: Axes, draw: int) -> Tensor:
-    if _known(key):
-        bits = host_engine().primitives["random_bits"](key.numpy(), shape=shape, draw=draw)
-        return torch.from_numpy(np.asarray(bits))
+    if _on_cpu(key):
+        return _bits_on_host(key, shape, draw)
     return _threefry(key, math.prod(shape), draw).view(torch.uint32).reshape(shape)
 
 
 def _random_uniform(key: Tensor, /, *, shape: Axes, draw: int) -> Tensor:
-    if _known(key):
-        uniform = host_engine().primitives["random_uniform"](key.numpy(), shape=shape, draw=draw)
-        return torch.from_numpy(np.asarray(uniform))
+    if _on_cpu(key):
+        return _uniform_on_host(key, shape, draw)
     top = (_threefry(key, math.prod(shape), draw) >> 8) & 0xFFFFFF
     return (top.to(torch.float32) * 2.0**-24).reshape(shape)
 

@@ -26,6 +26,22 @@ HALVES = frozenset((torch.float16, torch.bfloat16))
 depth: ContextVar[int] = ContextVar("kerasish_torch_depth", default=0)
 #: Whether the running step was given its state for keeps, so that it may overwrite it.
 donated: ContextVar[bool] = ContextVar("kerasish_torch_donated", default=False)
+#: What watches the running step in order to repeat it (`kerasish_torch.replay.Watcher`).
+watcher: ContextVar[Any] = ContextVar("kerasish_torch_watcher", default=None)
+
+_LIBRARY = torch.library.Library("kerasish", "DEF")
+#: Functions that torch knows as one operation of its own -> what they run.
+OPERATORS: dict[Any, Callable[..., Any]] = {}
+
+
+def operation(schema: str, function: Callable[..., Any]) -> Any:
+    """`function`, as one operation to torch and to those who watch it."""
+    name = schema.partition("(")[0]
+    _LIBRARY.define(schema)
+    _LIBRARY.impl(name, function, "CompositeExplicitAutograd")
+    found = getattr(torch.ops.kerasish, name).default
+    OPERATORS[found] = function
+    return found
 
 
 @functools.cache
@@ -58,13 +74,19 @@ def from_host(array: np.ndarray, device: Any) -> Tensor:
     # torch.from_numpy wants writable arrays without negative strides; moving to an accelerator copies by itself.
     ready = device.type != "cpu" and array.flags.c_contiguous and array.flags.writeable
     copied = array if ready else np.array(array, order="C")
-    if copied.dtype.name == "bfloat16":
-        return torch.from_numpy(copied.view(np.int16)).view(torch.bfloat16).to(device)
-    return torch.from_numpy(copied).to(device)
+    bfloat16 = copied.dtype.name == "bfloat16"
+    x = torch.from_numpy(copied.view(np.int16) if bfloat16 else copied)
+    watch = watcher.get()
+    if watch is not None:
+        watch.constant(x)
+    return (x.view(torch.bfloat16) if bfloat16 else x).to(device)
 
 
 def to_host(x: Tensor) -> np.ndarray:
     """The values of a tensor in an array of its own: a training step may overwrite the tensor in place."""
+    watch = watcher.get()
+    if watch is not None:
+        watch.clear = False
     x = x.detach().cpu() if x.device.type != "cpu" else x.detach().clone()
     if x.dtype is torch.bfloat16:
         return x.view(torch.int16).numpy().view(dtypes.to_numpy("bfloat16"))
@@ -84,32 +106,17 @@ def differentiable_once() -> bool:
 def traced(x: Tensor) -> bool:
     """Whether the values of `x` cannot be looked at: a tensor of a tracer, or one inside a `torch.func` transform."""
     kind = x.__class__
-    return (
-        kind is not torch.Tensor and kind is not torch.nn.Parameter
-    ) or peek_interpreter_stack() is not None
+    known = kind is torch.Tensor or kind is torch.nn.Parameter
+    return not known or peek_interpreter_stack() is not None
+
+
+def at_hand(x: Tensor) -> bool:
+    """Whether a kernel may look at values: on a device it would wait for all work before, in a program not see them."""
+    return x.device.type == "cpu" and watcher.get() is None and not traced(x)
 
 
 def separated(tree: Any) -> tuple[list[Tensor], Callable[[Any], Any]]:
     """The tensors of a tree, and a function that puts other ones in their places."""
     found: list[Tensor] = []
-
-    def note(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        found.append(leaf)
-        return _PLACE
-
-    outline = trees.map_structure(note, tree)
-
-    def rebuild(tensors: Any) -> Any:
-        remaining = iter(tensors)
-        return trees.map_structure(lambda leaf: next(remaining) if leaf is _PLACE else leaf, outline)
-
-    return found, rebuild
-
-
-class _Place:
-    """Stands for a tensor in an outline."""
-
-
-_PLACE = _Place()
+    outline = trees.separate(tree, torch.Tensor, found)
+    return found, lambda tensors: trees.unite(outline, iter(tensors))

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from kerasish.core.abstract import AbstractTensor
 from kerasish.core.errors import ArgumentError
 from kerasish.core.primitive import RULES
-from kerasish_torch.tensors import FLOATS, HALVES, NAMES, Tensor
+from kerasish_torch.tensors import FLOATS, HALVES, NAMES, Tensor, from_host
 
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -130,7 +130,7 @@ def _share(x: Tensor, window: Ints, strides: Ints, pads: Pads) -> Tensor:
         real = np.minimum(first + width, size) - np.maximum(first, 0)
         with np.errstate(divide="ignore"):
             total = np.multiply.outer(total, width / real)
-    return torch.as_tensor(total, dtype=x.dtype, device=x.device)[None, ..., None]
+    return from_host(np.asarray(total), x.device).to(x.dtype)[None, ..., None]
 
 
 @_windowed

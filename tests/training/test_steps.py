@@ -44,8 +44,8 @@ def test_a_ragged_last_batch_costs_one_more_trace(engine):
     model = compiled(mlp())
     model.fit(X, Y, batch_size=5, epochs=3, verbose=0)
     model.fit(X, Y, batch_size=5, epochs=2, verbose=0)
-    # torch runs the Python code of each step; the others compile it once for each shape
-    assert model._steps["train"][1].traces == (25 if engine.name == "torch" else 2)
+    # torch runs the Python code of three steps of each shape, until it knows what they do; the others trace it once
+    assert model._steps["train"][1].traces == (6 if engine.name == "torch" else 2)
 
 
 @pytest.mark.parametrize("size", [1, 3, 22])
@@ -69,10 +69,9 @@ def test_run_eagerly_runs_python_for_each_batch(engine):
     model = kerasish.Sequential([kerasish.Input((4,)), Loud(), layers.Dense(2)])
     compiled(model, run_eagerly=True).fit(X, Y, batch_size=5, verbose=0)
     eager = len(calls)
-    compiled(model).fit(X, Y, batch_size=5, epochs=3, verbose=0)
+    compiled(model).fit(X, Y, batch_size=5, epochs=5, verbose=0)
     assert eager >= 5
-    if engine.name != "torch":  # which runs the Python code of each step anyway
-        assert len(calls) - eager < 5
+    assert len(calls) - eager < (9 if engine.name == "torch" else 5)
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasish import ops
 from kerasish.core import dtypes
+from kerasish.core.context import current_call
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, to_numpy
 from kerasish.core.errors import OutOfRangeError
@@ -95,8 +96,13 @@ class Embedding(Layer):
         return ops.cast(rows, self.compute_dtype)
 
     def _check_range(self, inputs: Tensor) -> None:
-        """Raise for numbers without a row, where looking costs little: values at hand, in the host's memory."""
-        engine = engine_of((inputs,))
+        """Raise for numbers without a row, where looking costs little: values at hand, in the host's memory.
+
+        Steps are compiled, and their data is looked at before.
+        """
+        engine, call = engine_of((inputs,)), current_call()
+        if call is not None and call.bindings is not None:
+            return
         if engine.is_traced(inputs) or not engine.device_of(inputs).startswith("cpu"):
             return
         numbers = to_numpy(inputs)
