@@ -359,7 +359,7 @@ class Builder:
             arena=[(b.slot, offsets[b]) for b in own],
             arena_bytes=self.arena_bytes,
             outputs=[(b.slot, self._allocator(b.position)) for b in outputs],
-            steps=[entry.make() for entry in self.entries],
+            steps=[entry.make() or self.kernels.python_step(_nothing) for entry in self.entries],
             slots=self._slots,
         )
 
@@ -396,6 +396,10 @@ class Builder:
                         b.host = host
                         host.last = max(host.last, b.last)
                         break
+
+
+def _nothing(_: int) -> None:
+    """The step of an entry without work."""
 
 
 def _bottom(buffer: Buffer) -> Buffer:

@@ -35,3 +35,14 @@ def _conv(builder: Builder, node: Node) -> Entry | None:
     flops = 2 * math.prod(kernel.shape) * math.prod(pixels.shape[:-1])
     step = getattr(builder.kernels, f"{node.name}_step")
     return _entry(builder, node, flops, lambda a, b, y: step(a, b, y, **keywords))
+
+
+@lowers("max_pool", "avg_pool", "max_pool_grad", "max_pool_pick", "avg_pool_grad")
+def _pool(builder: Builder, node: Node) -> Entry | None:
+    out = node.outputs[0]
+    if out.dtype not in _FLOATS or not math.prod(out.shape):
+        return None
+    keywords = {name: node.keywords[name] for name in ("window", "strides", "pads")}
+    flops = math.prod(keywords["window"]) * max(math.prod(v.shape) for v in (*node.args, out))
+    step = getattr(builder.kernels, f"{node.name}_step")
+    return _entry(builder, node, flops, lambda *views: step(*views, **keywords))
