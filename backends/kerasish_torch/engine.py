@@ -140,6 +140,9 @@ class TorchEngine(Engine):
         if len(devices()) > 1:
             torch.accelerator.synchronize()
 
+    def facts(self) -> dict[str, Any]:
+        return {"threads": torch.get_num_threads()}
+
     # -- transformations -------------------------------------------------------------------------------------------
     def vjp(self, fn: Callable[..., Any], inputs: list[Tensor]) -> Any:
         if transformed():
