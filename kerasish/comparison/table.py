@@ -74,14 +74,9 @@ def times(comparison: Any, narrow: bool = False) -> Table:
             _DASH if summary[quantity] is None else write(summary[quantity]["median"])
             for quantity, write in shown.values()
         ]
-        label = escape(summary["label"]) + (" ◀ fastest" if best else "")
-        table.add_row(
-            label,
-            *_steps(summary["step_ms"]),
-            _ratio(speed, name),
-            *cells,
-            style="bold green" if best else "",
-        )
+        ratio = "fastest" if best else _ratio(speed, name)
+        style = "bold green" if best else ""
+        table.add_row(escape(name), *_steps(summary["step_ms"]), ratio, *cells, style=style)
     return table
 
 

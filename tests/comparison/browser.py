@@ -74,6 +74,11 @@ class Browser:
             self.events.append(message)
         return message
 
+    def close(self):
+        """End the browser; it writes its profile before it goes."""
+        self._session = None
+        self.call("Browser.close")
+
     def wait_for(self, method):
         """Wait for an event."""
         seen = len(self.events)
@@ -202,7 +207,10 @@ def running(path, profile):
     watchdog.start()
     try:
         with os.fdopen(we_write, "wb") as to_browser, os.fdopen(we_read, "rb") as from_browser:
-            yield Browser(to_browser, from_browser)
+            found = Browser(to_browser, from_browser)
+            yield found
+            found.close()
+            process.wait(PATIENCE)
     finally:
         watchdog.cancel()
         process.kill()
