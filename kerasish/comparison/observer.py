@@ -22,6 +22,9 @@ import numpy as np
 from kerasish.comparison.building import BuildTimer
 from kerasish.comparison.fingerprint import fingerprint
 from kerasish.comparison.records import Epoch, Fingerprint, Run, Steps, to_json
+from kerasish.core import trees
+from kerasish.training.data import ArraySource, make_source
+from kerasish.training.data.sources import take_rows
 
 #: Seconds between two moments at which the device is waited for.
 WINDOW = 0.1
@@ -288,9 +291,6 @@ class Sample:
 
     def batch(self) -> tuple[Any, float | None]:
         """(inputs of a batch, samples a step): (None, None) for generators, which would lose what is taken."""
-        from kerasish.training.data import ArraySource, make_source  # not needed before the script is over
-        from kerasish.training.data.sources import take_rows
-
         if self._x is None or hasattr(self._x, "__next__"):
             return None, None
         source = make_source(self._x, self._y, batch_size=self._batch_size)
@@ -304,8 +304,6 @@ class Sample:
 
 
 def _rows(batch: Any) -> int | None:
-    from kerasish.core import trees
-
     return next((int(leaf.shape[0]) for leaf in trees.flatten(batch) if np.ndim(leaf)), None)
 
 
