@@ -2,6 +2,8 @@
 #include "bind.hpp"
 
 NB_MODULE(_kernels, m) {
+  // Plans live as long as the functions they were compiled for, which modules keep until the interpreter is gone.
+  nanobind::set_leak_warnings(false);
   m.doc() = "Compiled kernels of the native engine. Arguments are validated by the engine that calls them.";
   kerasish::bind_runtime(m);
   kerasish::bind_threefry(m);
