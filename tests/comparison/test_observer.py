@@ -10,6 +10,7 @@ import pytest
 import kerasish
 from kerasish import layers
 from kerasish.callbacks import Callback
+from kerasish.comparison import observer as observer_module
 from kerasish.comparison.building import BuildTimer
 from kerasish.comparison.observer import Clock, Observer, Windows, assembled, steady, weighted_quantile
 from kerasish.comparison.records import Run, numbers_back
@@ -25,15 +26,43 @@ def model(units=3):
     return made
 
 
-class Slow(Callback):
-    """Makes steps of a known length."""
+class FakeTime:
+    """The observer's time: it passes when a callback says so, and not otherwise."""
 
-    def __init__(self, seconds=0.02):
+    def __init__(self):
+        self.seconds = 0.0
+
+    def perf_counter(self):
+        return self.seconds
+
+
+@pytest.fixture
+def passing(monkeypatch):
+    fake = FakeTime()
+    monkeypatch.setattr(observer_module, "time", fake)
+    return fake
+
+
+class Slow(Callback):
+    """Makes each step take a known time."""
+
+    def __init__(self, clock, seconds):
         super().__init__()
-        self.seconds = seconds
+        self.clock, self.seconds = clock, seconds
 
     def on_train_batch_begin(self, batch, logs=None):
-        time.sleep(self.seconds)
+        self.clock.seconds += self.seconds
+
+
+class Stopwatch(Callback):
+    """A watch of our own."""
+
+    def __init__(self):
+        super().__init__()
+        self.stamps = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.stamps.append(time.perf_counter())
 
 
 def watch(work, **options):
@@ -61,23 +90,41 @@ def test_a_fit_is_recorded():
     assert run.samples_per_s == pytest.approx(16e3 / run.steps.median_ms)
 
 
-def test_steps_take_what_they_take():
-    run = watch(lambda o: o.fit(model(), X, Y, batch_size=16, epochs=3, callbacks=[Slow(0.03)]))
-    assert run.steps.median_ms == pytest.approx(31, abs=3)
-    assert run.first_step_s >= 0.03
-    assert run.epochs[-1].seconds >= 15 * 0.03
+def test_steps_take_what_they_take(passing):
+    run = watch_fit(callbacks=[Slow(passing, 0.03)])
+    assert run.steps.median_ms == pytest.approx(30)
+    assert (run.steps.low_ms, run.steps.high_ms) == pytest.approx((30, 30))
+    assert run.first_step_s == pytest.approx(0.03)
+    assert [epoch.seconds for epoch in run.epochs] == pytest.approx([0.15, 0.3, 0.45])
 
 
-def test_validation_is_no_step():
-    class SlowTest(Callback):
+def test_a_slow_first_step_is_no_steady_one(passing):
+    class Compile(Callback):
+        def on_train_begin(self, logs=None):
+            passing.seconds += 5.0
+
+    run = watch_fit(callbacks=[Compile(), Slow(passing, 0.03)])
+    assert run.first_step_s == pytest.approx(5.03)
+    assert run.steps.high_ms == pytest.approx(30)
+
+
+def test_validation_and_the_end_of_an_epoch_are_no_steps(passing):
+    class Busy(Callback):
         def on_test_begin(self, logs=None):
-            time.sleep(0.3)
+            passing.seconds += 0.3
 
-    run = watch(
-        lambda o: o.fit(model(), X, Y, batch_size=16, epochs=2, validation_data=(X, Y), callbacks=SlowTest())
-    )
-    assert run.steps.high_ms < 30
-    assert run.epochs[0].seconds >= 0.3
+        def on_epoch_end(self, epoch, logs=None):
+            passing.seconds += 0.2
+
+    run = watch_fit(callbacks=[Busy(), Slow(passing, 0.01)], validation_data=(X, Y))
+    assert run.steps.high_ms == pytest.approx(10)
+    assert [epoch.seconds for epoch in run.epochs] == pytest.approx([0.35, 0.9, 1.45])
+
+
+def watch_fit(**options):
+    events = []
+    Observer(kerasish, events.append).fit(model(), X, Y, batch_size=16, epochs=3, **options)
+    return assembled(Run("native", "kerasish", "native", 0, 0), numbers_back(events))
 
 
 def test_one_epoch_counts_all_but_the_first_step():
@@ -99,7 +146,7 @@ def test_steps_that_are_run_at_once_count_each():
 
 @pytest.mark.parametrize(
     "callbacks",
-    [None, [], Slow(0), [Slow(0)], (Slow(0),), CallbackList([Slow(0)])],
+    [None, [], Callback(), [Callback()], (Callback(),), CallbackList([Callback()])],
     ids=lambda c: type(c).__name__,
 )
 def test_callbacks_of_every_form_are_kept(callbacks):
@@ -194,32 +241,31 @@ def test_figures_agree_with_a_stopwatch_within_ten_percent(engine):
     x = np.random.default_rng(1).normal(size=(64 * 40, 16)).astype("float32")
     made = kerasish.Sequential([kerasish.Input((16,)), layers.Dense(32, "relu"), layers.Dense(1)])
     made.compile("adam", "mse")
-    stamps, events = [], []
-    watch = kerasish.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: stamps.append(time.perf_counter())
-    )
-    Observer(kerasish, events.append).fit(made, x, x[:, :1], batch_size=64, epochs=5, callbacks=[watch])
-    by_hand = np.diff(stamps).mean() / 40
-    windows = [window for window in events[-1]["windows"] if window[0] > 0]
-    assert sum(steps for _, steps, _ in windows) == 4 * 40
-    observed = sum(seconds for _, _, seconds in windows) / (4 * 40)
-    assert observed == pytest.approx(by_hand, rel=0.1)
-    run = assembled(Run("", "kerasish", "", 0, 0), numbers_back(events))
-    assert run.steps.low_ms <= run.steps.median_ms <= run.steps.high_ms
-    assert (
-        min(s / n for _, n, s in windows) * 1e3
-        <= run.steps.median_ms
-        <= max(s / n for _, n, s in windows) * 1e3
-    )
+    watch = Stopwatch()
+
+    def ratio():
+        watch.stamps.clear()
+        events = []
+        Observer(kerasish, events.append).fit(made, x, x[:, :1], batch_size=64, epochs=5, callbacks=[watch])
+        windows = [window for window in events[-1]["windows"] if window[0] > 0]
+        assert sum(steps for _, steps, _ in windows) == 4 * 40
+        per_step = [seconds / steps * 1e3 for _, steps, seconds in windows]
+        found = assembled(Run("", "kerasish", "", 0, 0), numbers_back(events)).steps
+        assert min(per_step) <= found.low_ms <= found.median_ms <= found.high_ms <= max(per_step)
+        return sum(seconds for _, _, seconds in windows) / (watch.stamps[-1] - watch.stamps[0])
+
+    # A process may be put aside between our look at the clock and the observer's, but not time after time.
+    assert any(abs(ratio() - 1) < 0.1 for _ in range(5))
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
-def test_clock_leaves_out_what_is_spent_on_observing():
+def test_clock_leaves_out_what_is_spent_on_observing(passing):
     clock = Clock()
     start = clock.now()
+    passing.seconds += 1.0
     with clock.stopped():
-        time.sleep(0.05)
-    assert clock.now() - start < 0.02
+        passing.seconds += 50.0
+    assert clock.now() - start == 1.0
 
 
 def test_the_device_is_waited_for_once_a_window():
