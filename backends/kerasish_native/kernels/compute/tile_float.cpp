@@ -48,6 +48,37 @@ KERASISH_RULE3(AddSubtract, (a + b) - c);
 KERASISH_RULE3(SubtractAdd, (a - b) + c);
 KERASISH_RULE3(MultiplyMultiply, (a * b) * c);
 
+struct SqrtAdd {
+  template <class V> KERASISH_INLINE static V apply(V a, V b) { return root(a) + b; }
+};
+struct AddSqrt {
+  template <class V> KERASISH_INLINE static V apply(V a, V b) { return root(a + b); }
+};
+KERASISH_RULE3(Toward, a + (b - a) * c);
+KERASISH_RULE3(TowardSquare, a + (b * b - a) * c);
+
+// a - b * c / d with c one value for all (mode 4) or not.
+template <class T, int mode>
+void subtract_quotient(const TileCall& t) {
+  constexpr int L = Vectors<T>::lanes;
+  for (i64 i = 0; i < t.rows; ++i) {
+    T* out = static_cast<T*>(t.out) + i * t.out_pitch;
+    const Operand<T, false> a(t, 0, i), b(t, 1, i), d(t, 3, i);
+    const Operand<T, (mode & 4) != 0> c(t, 2, i);
+    const i64 n = t.cols;
+    i64 j = 0;
+    for (; j + 2 * L <= n; j += 2 * L) {
+      const auto x = a.at(j) - b.at(j) * c.at(j) / d.at(j);
+      const auto y = a.at(j + L) - b.at(j + L) * c.at(j + L) / d.at(j + L);
+      store(out + j, x);
+      store(out + j + L, y);
+    }
+    for (; j + L <= n; j += L) store(out + j, a.at(j) - b.at(j) * c.at(j) / d.at(j));
+    const int rest = static_cast<int>(n - j);
+    if (rest > 0) store_part(out + j, a.part(j, rest) - b.part(j, rest) * c.part(j, rest) / d.part(j, rest), rest);
+  }
+}
+
 #define KERASISH_TEST1(Name, ...) \
   struct Name { template <class V> KERASISH_INLINE static auto apply(V a) { return __VA_ARGS__; } }
 KERASISH_TEST1(IsNan, compare<Comparison::not_equal>(a, a));
@@ -144,6 +175,14 @@ void fill_type(TileKernels& table, Dtype dtype) {
   set3<T, AddSubtract>(table, TileOp::add_subtract, dtype);
   set3<T, SubtractAdd>(table, TileOp::subtract_add, dtype);
   set3<T, MultiplyMultiply>(table, TileOp::multiply_multiply, dtype);
+  set2<T, SqrtAdd>(table, TileOp::sqrt_add, dtype);
+  set2<T, AddSqrt>(table, TileOp::add_sqrt, dtype);
+  entry(table, TileOp::toward, dtype, 0) = map3<T, Toward, 0>;
+  entry(table, TileOp::toward, dtype, 4) = map3<T, Toward, 4>;
+  entry(table, TileOp::toward_square, dtype, 0) = map3<T, TowardSquare, 0>;
+  entry(table, TileOp::toward_square, dtype, 4) = map3<T, TowardSquare, 4>;
+  entry(table, TileOp::subtract_quotient, dtype, 0) = subtract_quotient<T, 0>;
+  entry(table, TileOp::subtract_quotient, dtype, 4) = subtract_quotient<T, 4>;
   set_test<T, Compare<Comparison::equal>>(table, TileOp::equal, dtype);
   set_test<T, Compare<Comparison::not_equal>>(table, TileOp::not_equal, dtype);
   set_test<T, Compare<Comparison::less>>(table, TileOp::less, dtype);

@@ -17,25 +17,44 @@ struct Prod {
   template <class V> KERASISH_INLINE static V apply(V a, V b) { return a * b; }
   template <class T> static T first() { return T(1); }
 };
-// NaN if either is NaN.
+// NaN if either is NaN: the comparison fails for NaN and gives a, which leaves the case of b. Integers have no NaN.
 struct Max {
-  template <class V> KERASISH_INLINE static V apply(V a, V b) { return a >= b ? a : (a < b ? b : a + b); }
+  template <class T> KERASISH_INLINE static T apply(T a, T b) { return b != b ? b : (b > a ? b : a); }
+  KERASISH_INLINE static f32v apply(f32v a, f32v b) { return larger(a, b); }
+  KERASISH_INLINE static f64v apply(f64v a, f64v b) { return larger(a, b); }
+  template <class V> KERASISH_INLINE static V larger(V a, V b) {
+    return select(compare<Comparison::not_equal>(b, b), b, select(compare<Comparison::greater>(b, a), b, a));
+  }
 };
 struct Min {
-  template <class V> KERASISH_INLINE static V apply(V a, V b) { return a <= b ? a : (a > b ? b : a + b); }
+  template <class T> KERASISH_INLINE static T apply(T a, T b) { return b != b ? b : (b < a ? b : a); }
+  KERASISH_INLINE static f32v apply(f32v a, f32v b) { return smaller(a, b); }
+  KERASISH_INLINE static f64v apply(f64v a, f64v b) { return smaller(a, b); }
+  template <class V> KERASISH_INLINE static V smaller(V a, V b) {
+    return select(compare<Comparison::not_equal>(b, b), b, select(compare<Comparison::less>(b, a), b, a));
+  }
 };
+
+// What changes no result: fills vectors beyond the end of a row.
+template <class F>
+constexpr float identity() {
+  return std::is_same_v<F, Sum> ? 0.0f : std::is_same_v<F, Prod> ? 1.0f : std::is_same_v<F, Max> ? -HUGE_VALF : HUGE_VALF;
+}
+KERASISH_INLINE f32v fill_part(const float* p, int count, f32v rest) {
+#if defined(__AVX512F__)
+  return (f32v)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)((1u << count) - 1u), p);
+#else
+  std::memcpy(&rest, p, sizeof(float) * static_cast<unsigned>(count));
+  return rest;
+#endif
+}
 
 constexpr i64 run = 1024;  // elements summed in float32 before double takes over
 
-// One run of a row by vectors: four partial results a lane.
+// A whole number of vectors of a row as one vector, four partial results a lane; `j` becomes how far that is.
 template <class T, class F>
-KERASISH_INLINE T reduce_run(const T* p, i64 n) {
+KERASISH_INLINE typename Vectors<T>::V reduce_vectors(const T* p, i64 n, i64& end) {
   constexpr int L = Vectors<T>::lanes;
-  if (n < L) {
-    T r = p[0];
-    for (i64 j = 1; j < n; ++j) r = F::apply(r, p[j]);
-    return r;
-  }
   auto a = load(p);
   i64 j = L;
   if (n >= 4 * L) {
@@ -49,6 +68,21 @@ KERASISH_INLINE T reduce_run(const T* p, i64 n) {
     a = F::apply(F::apply(a, b), F::apply(c, d));
   }
   for (; j + L <= n; j += L) a = F::apply(a, load(p + j));
+  end = j;
+  return a;
+}
+
+// One run of a row.
+template <class T, class F>
+KERASISH_INLINE T reduce_run(const T* p, i64 n) {
+  constexpr int L = Vectors<T>::lanes;
+  if (n < L) {
+    T r = p[0];
+    for (i64 j = 1; j < n; ++j) r = F::apply(r, p[j]);
+    return r;
+  }
+  i64 j;
+  const auto a = reduce_vectors<T, F>(p, n, j);
   T lanes[L];
   store(lanes, a);
   for (int width = L / 2; width > 0; width /= 2) {
@@ -74,6 +108,92 @@ void rows_by_vectors(const TileCall& t) {
       r = F::apply(r, double(reduce_run<T, F>(p + j, t.cols - j < run ? t.cols - j : run)));
     }
     out[i] = static_cast<T>(r);
+  }
+}
+
+template <int... lanes>
+KERASISH_INLINE f32v pick(f32v a, f32v b) { return __builtin_shufflevector(a, b, lanes...); }
+template <class F>
+KERASISH_INLINE f32v fold_pairs(f32v a, f32v b) {  // within four lanes: a0 b0 a1 b1 with a2 b2 a3 b3
+#if defined(__AVX512F__)
+  return F::apply(pick<0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29>(a, b),
+                  pick<2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31>(a, b));
+#elif defined(__AVX2__)
+  return F::apply(pick<0, 8, 1, 9, 4, 12, 5, 13>(a, b), pick<2, 10, 3, 11, 6, 14, 7, 15>(a, b));
+#else
+  return F::apply(pick<0, 4, 1, 5>(a, b), pick<2, 6, 3, 7>(a, b));
+#endif
+}
+template <class F>
+KERASISH_INLINE f32v fold_twos(f32v a, f32v b) {  // a0 a1 b0 b1 with a2 a3 b2 b3
+#if defined(__AVX512F__)
+  return F::apply(pick<0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29>(a, b),
+                  pick<2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31>(a, b));
+#elif defined(__AVX2__)
+  return F::apply(pick<0, 1, 8, 9, 4, 5, 12, 13>(a, b), pick<2, 3, 10, 11, 6, 7, 14, 15>(a, b));
+#else
+  return F::apply(pick<0, 1, 4, 5>(a, b), pick<2, 3, 6, 7>(a, b));
+#endif
+}
+#if defined(__AVX2__)
+template <class F>
+KERASISH_INLINE f32v fold_fours(f32v a, f32v b) {  // even with odd groups of four
+#if defined(__AVX512F__)
+  return F::apply(pick<0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27>(a, b),
+                  pick<4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31>(a, b));
+#else
+  return F::apply(pick<0, 1, 2, 3, 8, 9, 10, 11>(a, b), pick<4, 5, 6, 7, 12, 13, 14, 15>(a, b));
+#endif
+}
+#endif
+
+// Of as many vectors as a vector has lanes: lane k is the reduction of v[k]. Each fold reduces and interleaves two vectors.
+template <class F>
+KERASISH_INLINE f32v reduce_each(const f32v* v) {
+  f32v fours[f32_lanes / 4];
+  for (int q = 0; q < f32_lanes / 4; ++q) {
+    const f32v* u = v + 4 * q;
+    fours[q] = fold_twos<F>(fold_pairs<F>(u[0], u[1]), fold_pairs<F>(u[2], u[3]));
+  }
+#if defined(__AVX512F__)
+  return fold_fours<F>(fold_fours<F>(fours[0], fours[1]), fold_fours<F>(fours[2], fours[3]));
+#elif defined(__AVX2__)
+  return fold_fours<F>(fours[0], fours[1]);
+#else
+  return fours[0];
+#endif
+}
+
+// A row as one vector, filled up with what changes nothing.
+template <class F>
+KERASISH_INLINE f32v row_vector(const float* p, i64 n) {
+  constexpr int L = f32_lanes;
+  const f32v nothing = splat(identity<F>());
+  if (n < L) return fill_part(p, static_cast<int>(n), nothing);
+  i64 end;
+  f32v a = reduce_vectors<float, F>(p, n, end);
+  if (end < n) a = F::apply(a, fill_part(p + end, static_cast<int>(n - end), nothing));
+  return a;
+}
+
+// Rows of float32 as many at a time as a vector has lanes: their last steps are shared.
+template <class F>
+void rows_of_floats(const TileCall& t) {
+  constexpr int L = f32_lanes;
+  constexpr bool adds = std::is_same_v<F, Sum> || std::is_same_v<F, Prod>;
+  if (t.rows == 1 || (adds && t.cols > run)) return rows_by_vectors<float, F>(t);
+  float* out = static_cast<float*>(t.out);
+  f32v v[L];
+  for (i64 i = 0; i < t.rows; i += L) {
+    const int count = t.rows - i < L ? static_cast<int>(t.rows - i) : L;
+    const float* p = static_cast<const float*>(t.in[0]) + i * t.pitch[0];
+    for (int k = 0; k < count; ++k) v[k] = row_vector<F>(p + k * t.pitch[0], t.cols);
+    for (int k = count; k < L; ++k) v[k] = v[0];
+    if (count == L) {
+      store(out + i, reduce_each<F>(v));
+    } else {
+      store_part(out + i, reduce_each<F>(v), count);
+    }
   }
 }
 
@@ -129,6 +249,14 @@ KERASISH_INLINE typename Vectors<T>::V over_rows(const T* p, i64 rows, i64 pitch
   return a;
 }
 
+template <class F>
+KERASISH_INLINE void merge(double* out, f64v v) { store(out, F::apply(load(out), v)); }
+template <class F>
+KERASISH_INLINE void merge(double* out, f32v v) {
+  merge<F>(out, low_half(v));
+  merge<F>(out + f64_lanes, high_half(v));
+}
+
 template <class T, class F>
 void accumulate_vectors(const TileCall& t) {
   constexpr int L = Vectors<T>::lanes;
@@ -139,13 +267,13 @@ void accumulate_vectors(const TileCall& t) {
     const i64 rows = t.rows - i < block ? t.rows - i : block;
     for (i64 j = 0; j < t.cols; j += L) {
       const int count = t.cols - j < L ? static_cast<int>(t.cols - j) : L;
-      T lanes[L];
       if (count == L) {
-        store(lanes, over_rows<T, F>(p + j, rows, t.pitch[0], L));
+        merge<F>(out + j, over_rows<T, F>(p + j, rows, t.pitch[0], L));
       } else {
+        T lanes[L];
         store(lanes, over_rows<T, F>(p + j, rows, t.pitch[0], count));
+        for (int k = 0; k < count; ++k) out[j + k] = F::apply(out[j + k], double(lanes[k]));
       }
-      for (int k = 0; k < count; ++k) out[j + k] = F::apply(out[j + k], double(lanes[k]));
     }
   }
 }
@@ -182,10 +310,11 @@ void fill_float(TileKernels& table, Dtype dtype) {
     table.row_reduce[static_cast<int>(r)][d] = row;
     table.accumulate[static_cast<int>(r)][d] = over;
   };
-  set(TileReduction::sum, rows_by_vectors<T, Sum>, accumulate_vectors<T, Sum>);
-  set(TileReduction::prod, rows_by_vectors<T, Prod>, accumulate_vectors<T, Prod>);
-  set(TileReduction::max, rows_by_vectors<T, Max>, accumulate_vectors<T, Max>);
-  set(TileReduction::min, rows_by_vectors<T, Min>, accumulate_vectors<T, Min>);
+  constexpr bool single = std::is_same_v<T, float>;
+  set(TileReduction::sum, single ? rows_of_floats<Sum> : rows_by_vectors<T, Sum>, accumulate_vectors<T, Sum>);
+  set(TileReduction::prod, single ? rows_of_floats<Prod> : rows_by_vectors<T, Prod>, accumulate_vectors<T, Prod>);
+  set(TileReduction::max, single ? rows_of_floats<Max> : rows_by_vectors<T, Max>, accumulate_vectors<T, Max>);
+  set(TileReduction::min, single ? rows_of_floats<Min> : rows_by_vectors<T, Min>, accumulate_vectors<T, Min>);
   set(TileReduction::argmax, rows_position<T, true>, nullptr);
   set(TileReduction::argmin, rows_position<T, false>, nullptr);
 }

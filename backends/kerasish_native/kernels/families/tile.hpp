@@ -22,9 +22,15 @@ namespace kerasish {
   X(add_multiply, 3) X(minus_multiply, 3) X(add_add, 3)                                                              \
   X(add_subtract, 3) X(subtract_add, 3) X(multiply_multiply, 3)
 
+// Longer chains that one kernel computes, found by join_tile_operations. a, b, c, d are the operands in order:
+// toward: a + (b - a) * c, toward_square: a + (b * b - a) * c, sqrt_add: sqrt(a) + b, add_sqrt: sqrt(a + b),
+// subtract_quotient: a - b * c / d.
+#define KERASISH_TILE_CHAINS(X) \
+  X(toward, 3) X(toward_square, 3) X(sqrt_add, 2) X(add_sqrt, 2) X(subtract_quotient, 4)
+
 enum class TileOp : std::int32_t {
 #define KERASISH_NAME(name, operands) name,
-  KERASISH_TILE_OPS(KERASISH_NAME)
+  KERASISH_TILE_OPS(KERASISH_NAME) KERASISH_TILE_CHAINS(KERASISH_NAME)
 #undef KERASISH_NAME
   count
 };
@@ -36,7 +42,7 @@ constexpr int tile_ops = static_cast<int>(TileOp::count);
 constexpr int tile_reductions = static_cast<int>(TileReduction::count);
 constexpr int tile_dtypes = 13;
 // One bit an operand: set where the operand has one value a row instead of one an element.
-constexpr int tile_modes = 8;
+constexpr int tile_modes = 16;
 
 // Rows of `cols` elements. A pitch is the distance of two rows in elements; of an operand with one value a row, the
 // distance of two values (0: the same value for all). The result may be the memory of an operand of the same pitch.

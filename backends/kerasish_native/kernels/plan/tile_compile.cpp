@@ -13,6 +13,7 @@ constexpr std::int64_t item_elements = 32768;   // of an item of work, about
 constexpr std::int64_t expanded_cols = 128;     // up to here a value per column is repeated for each row of the tile
 constexpr std::int64_t spread_cols = 24;        // up to here a value per row is written out before it meets elements
 constexpr std::int64_t transposed_cols = 64;
+constexpr double streaming_bytes = 24e6;        // loads and stores of a program that do not fit in a large cache
 constexpr std::int64_t reduced_cols = 256;      // columns of a tile when rows are long and are summed over
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -87,7 +88,7 @@ TileShape choose_tile_shape(const TileSource& source) {
   TileShape shape;
   const std::int64_t rows = std::max<std::int64_t>(source.row_count, 1), cols = std::max<std::int64_t>(source.cols, 1);
   bool any_full = false, any_row_reduction = false, any_col_reduction = false, wide = false;
-  double cost = 0.0;
+  double cost = 0.0, bytes = 0.0;  // an element
   for (const TileValue& v : source.values) {
     any_full = any_full || v.kind == TileKind::full;
     wide = wide || (v.kind == TileKind::full && item_size(v.dtype) == 8);
@@ -96,12 +97,15 @@ TileShape choose_tile_shape(const TileSource& source) {
     any_row_reduction = any_row_reduction || n.reduces_rows();
     if (is_full(source, n.out) || n.reduces_rows()) cost += node_cost(n);
   }
-  for (const TileLoad& l : source.loads) cost += is_full(source, l.value) ? 0.01 * item_size(l.view.dtype) : 0.0;
+  for (const TileLoad& l : source.loads) bytes += is_full(source, l.value) ? item_size(l.view.dtype) : 0;
   for (const TileStore& s : source.stores) {
     any_col_reduction = any_col_reduction || (s.reduction != tile_no_reduction && is_full(source, s.value));
-    cost += is_full(source, s.value) ? 0.01 * item_size(s.view.dtype) : 0.0;
+    bytes += is_full(source, s.value) ? item_size(s.view.dtype) : 0;
   }
-  const std::int64_t capacity = wide ? tile_capacity / 2 : tile_capacity;
+  cost += 0.01 * bytes;
+  // Twice as many elements lie in cache when they have half the bytes. What streams from memory does best in short turns.
+  const bool streams = bytes * static_cast<double>(rows) * static_cast<double>(cols) > streaming_bytes;
+  const std::int64_t capacity = wide || streams ? tile_capacity / 2 : tile_capacity;
   const bool whole = needs_whole_rows(source);
   if (whole && cols > tile_longest_row) {
     throw std::invalid_argument("tile_step: rows of " + std::to_string(cols) +

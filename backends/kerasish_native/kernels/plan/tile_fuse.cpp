@@ -1,6 +1,8 @@
 // Joins pairs of operations of a tile program where one kernel does both: a load, a store and a call less, and the same
 // roundings, so the same results.
 #include <cstddef>
+#include <initializer_list>
+#include <utility>
 
 #include "tile_program.hpp"
 
@@ -51,7 +53,12 @@ class Joiner {
     for (std::size_t n = 0; n < source_.nodes.size(); ++n) {
       TileNode& node = source_.nodes[n];
       if (source_.values[at(node.out)].kind != TileKind::full) continue;
-      if (!join_arithmetic(node)) join_choice(node);
+      join_choice(node);
+      if (node.dtype == Dtype::float32 || node.dtype == Dtype::float64) {
+        join_pair(node);
+        join_average(node);
+        join_step(node);
+      }
     }
     remove_joined();
   }
@@ -64,24 +71,70 @@ class Joiner {
     return &source_.nodes[at(value.index)];
   }
 
-  bool join_arithmetic(TileNode& node) {
-    if (node.inputs != 2 || (node.dtype != Dtype::float32 && node.dtype != Dtype::float64)) return false;
+  void drop(const TileNode& node) { gone_[at(source_.values[at(node.out)].index)] = true; }
+
+  static void become(TileNode& node, TileOp op, std::initializer_list<int> operands) {
+    node.code = code(op);
+    node.inputs = 0;
+    for (int v : operands) node.in[node.inputs++] = v;
+  }
+
+  void join_pair(TileNode& node) {
+    if (node.inputs != 2) return;
     for (int side = 0; side < 2; ++side) {
       TileNode* inner = only_for(node, side);
       if (inner == nullptr || inner->compare != none) continue;
       const bool squares = inner->code == code(TileOp::square);
       const int joined = joined_code(squares ? code(TileOp::multiply) : inner->code, node.code, side);
       if (joined == none) continue;
-      const int other = node.in[1 - side];
-      node.code = joined;
-      node.inputs = 3;
-      node.in[0] = inner->in[0];
-      node.in[1] = inner->in[squares ? 0 : 1];
-      node.in[2] = other;
-      gone_[at(source_.values[at(inner->out)].index)] = true;
-      return true;
+      drop(*inner);
+      become(node, static_cast<TileOp>(joined), {inner->in[0], inner->in[squares ? 0 : 1], node.in[1 - side]});
+      return;
     }
-    return false;
+  }
+
+  // Moving averages: m + (g - m) s and v + (g g - v) s.
+  void join_average(TileNode& node) {
+    for (int side = 0; side < 2; ++side) {
+      TileNode* inner = node.code == code(TileOp::add) || node.code == code(TileOp::multiply_add) ? only_for(node, side) : nullptr;
+      if (inner == nullptr) continue;
+      if (node.code == code(TileOp::add) && inner->code == code(TileOp::minus_multiply) && inner->in[1] == node.in[1 - side]) {
+        drop(*inner);
+        return become(node, TileOp::toward, {inner->in[1], inner->in[0], inner->in[2]});
+      }
+      if (node.code == code(TileOp::multiply_add) && inner->code == code(TileOp::multiply_subtract) &&
+          inner->in[0] == inner->in[1] && inner->in[2] == node.in[2]) {
+        drop(*inner);
+        return become(node, TileOp::toward_square, {inner->in[2], inner->in[0], node.in[1 - side]});
+      }
+    }
+  }
+
+  // The steps of optimizers: p - m r / d, and d = sqrt(v) + e or sqrt(v + e).
+  void join_step(TileNode& node) {
+    if (node.code == code(TileOp::add)) {
+      for (int side = 0; side < 2; ++side) {
+        TileNode* inner = only_for(node, side);
+        if (inner == nullptr || inner->code != code(TileOp::sqrt)) continue;
+        drop(*inner);
+        return become(node, TileOp::sqrt_add, {inner->in[0], node.in[1 - side]});
+      }
+    } else if (node.code == code(TileOp::sqrt)) {
+      TileNode* inner = only_for(node, 0);
+      if (inner == nullptr || inner->code != code(TileOp::add)) return;
+      drop(*inner);
+      become(node, TileOp::add_sqrt, {inner->in[0], inner->in[1]});
+    } else if (node.code == code(TileOp::subtract)) {
+      TileNode* quotient = only_for(node, 1);
+      if (quotient == nullptr || quotient->code != code(TileOp::divide)) return;
+      TileNode* product = only_for(*quotient, 0);
+      if (product == nullptr || product->code != code(TileOp::multiply)) return;
+      drop(*quotient);
+      drop(*product);
+      const bool scaled_last = source_.values[at(product->in[0])].kind == TileKind::full;
+      const int m = product->in[scaled_last ? 0 : 1], r = product->in[scaled_last ? 1 : 0];
+      become(node, TileOp::subtract_quotient, {node.in[0], m, r, quotient->in[1]});
+    }
   }
 
   void join_choice(TileNode& node) {
@@ -99,7 +152,7 @@ class Joiner {
     node.in[0] = a;
     node.in[1] = b;
     node.inputs = 4;
-    gone_[at(source_.values[at(inner->out)].index)] = true;
+    drop(*inner);
   }
 
   // Values of joined nodes stay in the list; nothing refers to them.

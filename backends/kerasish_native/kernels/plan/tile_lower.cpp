@@ -80,7 +80,10 @@ class Lowering {
 
   void op(const TileOpRequest& request) {
     const bool reduces = request.code >= tile_row_code;
-    if (request.code < 0 || request.code >= tile_row_code + tile_reductions) refuse("unknown operation");
+    constexpr int named = static_cast<int>(sizeof op_names / sizeof op_names[0]);
+    if (request.code < 0 || request.code >= tile_row_code + tile_reductions || (request.code >= named && !reduces)) {
+      refuse("unknown operation");
+    }
     TileNode node;
     node.code = request.code;
     node.dtype = held(request.dtype);
