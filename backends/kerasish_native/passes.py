@@ -22,6 +22,7 @@ def optimize(graph: Graph) -> None:
     for node in graph.nodes:
         for inner in node.keywords.values():
             if inner.__class__ is Graph:
+                inner.captured = {}  # which lead back to the outer graph
                 optimize(inner)
     for run in (prune, simplify, select, fold, share, prune, repeat):
         run(graph)

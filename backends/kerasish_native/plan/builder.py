@@ -316,18 +316,12 @@ class Builder:
         operands = [self.view(a) if hasattr(a, "shape") else a for a in node.args]
         outputs = [self.view(o) for o in node.outputs]
 
+        keywords, single = node.keywords, node.single
+
         def make() -> Any:
             ins = [_array_maker(o) if o.__class__ is View else (lambda _, o=o: o) for o in operands]
             outs = [_array_maker(o) for o in outputs]
-
-            def run(address: int) -> None:
-                slots = (ctypes.c_void_p * self._slots).from_address(address)
-                with np.errstate(all="ignore"):
-                    results = kernel(*[get(slots) for get in ins], **node.keywords)
-                for get, result in zip(outs, [results] if node.single else results, strict=True):
-                    get(slots)[...] = result
-
-            return self.kernels.python_step(run)
+            return self.kernels.python_step(_on_arrays(kernel, keywords, single, ins, outs, self._slots))
 
         reads = [o.buffer for o in operands if o.__class__ is View]
         return Entry(f"reference {node.name}", reads, [o.buffer for o in outputs], make)
@@ -413,13 +407,37 @@ def _bytes_of(array: np.ndarray) -> np.ndarray:
     return array if array.dtype.kind in "biuf" else array.view(np.uint16)
 
 
+def _on_arrays(
+    kernel: Callable[..., Any],
+    keywords: dict[str, Any],
+    single: bool,
+    ins: list[Callable[[Any], Any]],
+    outs: list[Callable[[Any], np.ndarray]],
+    count: int,
+) -> Callable[[int], None]:
+    """A step's function: run a kernel of NumPy on the program's memory.
+
+    It must not lead back to the graph: the collector does not see through the program, which holds it.
+    """
+
+    def run(address: int) -> None:
+        slots = (ctypes.c_void_p * count).from_address(address)
+        with np.errstate(all="ignore"):
+            results = kernel(*[get(slots) for get in ins], **keywords)
+        for get, result in zip(outs, [results] if single else results, strict=True):
+            get(slots)[...] = result
+
+    return run
+
+
 def _array_maker(view: View) -> Callable[[Any], np.ndarray]:
     """Makes NumPy's array of a view from the program's pointers."""
     dtype = np.dtype(dtypes.to_numpy(view.dtype))
     low = view.offset + sum(min(0, (d - 1) * s) for d, s in zip(view.shape, view.strides, strict=True))
     high = view.offset + sum(max(0, (d - 1) * s) for d, s in zip(view.shape, view.strides, strict=True))
+    shape = view.shape
     if not view.size:
-        return lambda slots: np.empty(view.shape, dtype)
+        return lambda slots: np.empty(shape, dtype)
     memory = ctypes.c_char * ((high - low + 1) * dtype.itemsize)
     strides = [s * dtype.itemsize for s in view.strides]
     slot, start = view.buffer.slot, low * dtype.itemsize
