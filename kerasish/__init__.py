@@ -58,6 +58,7 @@ _NAMES = {
     "compare": ("kerasish.comparison", "compare"),
     "device": ("kerasish.core.registry", "device"),
     "devices": ("kerasish.core.registry", "devices"),
+    "diff": ("kerasish.diagnosis", "diff"),
     "set_backend": ("kerasish.core.registry", "set_backend"),
     "use_backend": ("kerasish.core.registry", "use_backend"),
     "version": ("kerasish.config", "version"),
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from kerasish.core.registry import use_backend as use_backend
     from kerasish.core.symbolic import SymbolicTensor as KerasTensor  # noqa: F401
     from kerasish.core.variable import Variable as Variable
+    from kerasish.diagnosis import diff as diff
     from kerasish.layers import Input as Input
     from kerasish.layers import Layer as Layer
     from kerasish.models import Functional as Functional

@@ -1,4 +1,4 @@
-"""The command line: `kerasish demo`, `info`, `compare`, `summary`, `plot`."""
+"""The command line: `kerasish demo`, `info`, `compare`, `diff`, `summary`, `plot`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from kerasish import __version__
-from kerasish.cli import compare, demo, info, plot, summary
+from kerasish.cli import compare, demo, diff, info, plot, summary
 from kerasish.core.errors import KerasishError
 
-_COMMANDS = (demo, info, compare, summary, plot)
+_COMMANDS = (demo, info, compare, diff, summary, plot)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -26,6 +26,7 @@ class CallContext:
         path: Names of the layers being called, outermost first.
         abstract: Whether the call infers shapes only.
         engine: During an abstract call, the engine in force outside of it: variables are made there.
+        observer: Stands between layers and their `call`: `observer(layer, args, kwargs) -> outputs`; None: nobody does.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class CallContext:
         "engine",
         "losses",
         "masks",
+        "observer",
         "path",
         "training",
     )
@@ -52,6 +54,7 @@ class CallContext:
         self.path: list[str] = []
         self.abstract = abstract
         self.engine: Engine | None = None
+        self.observer: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
 
     def set_mask(self, tensor: Any, mask: Any) -> None:
         """Remember the mask of a tensor (None forgets it)."""

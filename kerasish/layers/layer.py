@@ -270,7 +270,8 @@ class Layer(Owner):
         context.autocast = cast_to if cast_to != self._variable_dtype else None
         context.path.append(self._name)
         try:
-            outputs = self.call(*args, **kwargs)
+            observer = context.observer
+            outputs = self.call(*args, **kwargs) if observer is None else observer(self, args, kwargs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         finally:

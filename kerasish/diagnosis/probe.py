@@ -1,0 +1,89 @@
+"""Which operations a model is made of on an engine: by layer, in order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasish.core import dtypes
+from kerasish.core.contract import Engine
+from kerasish.core.registry import get_engine
+from kerasish.diagnosis.examination import Examination
+from kerasish.diagnosis.location import acceptance
+from kerasish.diagnosis.ready import prepared
+from kerasish.diagnosis.units import Unit, overrides_of
+from kerasish.diagnosis.walk import Settings, State, backwards, inside, record
+
+_QUICK = Settings(samples=0, seed=0, compiled=False, gradients=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One operation of a model.
+
+    Attributes:
+        name: The primitive, or the composite that the engine overrides.
+        layer: Path of the layer that `diff` would name for it.
+        where: Path of the layer whose code calls it.
+        floating: Whether it makes floats from floats.
+        differentiated: Whether a gradient goes through it.
+        has_epsilon: Whether it takes a small number that keeps it finite.
+        used: Whether a result of the layer depends on it.
+    """
+
+    name: str
+    layer: str
+    where: str
+    floating: bool
+    differentiated: bool
+    has_epsilon: bool
+    used: bool
+
+
+def operations(model: Any, x: Any = None, *, engine: str | Engine) -> list[Operation]:
+    """All operations of a model's call in training, as `engine` would run them.
+
+    Args:
+        model: A built model or layer.
+        x: Inputs; None: made up.
+        engine: Its overrides decide which composites are one operation.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((3,)), kerasish.layers.ReLU()], name="m")
+        >>> {op.layer for op in operations(model, engine="native")}
+        {'m/re_lu'}
+    """
+    chosen = get_engine(engine)
+    composites = overrides_of(chosen)
+    inputs = prepared(model, x, seed=0)
+    state = State(model, {})
+    program, cotangents = record(model, inputs, None, state, composites, training=True)
+    found: list[list[Operation]] = []
+    for _, examination in backwards(program, cotangents, _QUICK, state.weights, state.keys):
+        unit = examination.unit
+        if unit.kind == "op":
+            found.append([_described(unit, unit.where, examination, used=True)])
+            continue
+        part, ends = inside(examination, composites, acceptance(chosen))
+        used = part.used()
+        within = [
+            _described(e.unit, unit.where, e, used=used[i]) for i, e in backwards(part, ends, _QUICK, {}, {})
+        ]
+        found.append(within[::-1])
+    return [operation for group in reversed(found) for operation in group]
+
+
+def _described(unit: Unit, layer: str, examination: Examination, *, used: bool) -> Operation:
+    args, kwargs = unit.call.arguments
+    small = unit.label == "add" and isinstance(args[-1], float) and 0.0 < args[-1] < 0.1
+    return Operation(
+        unit.label,
+        layer,
+        unit.where,
+        any(dtypes.is_float(s.dtype) for s in unit.sources)
+        and any(dtypes.is_float(d) for _, d in unit.outputs),
+        examination.real and any(bool(g.any()) for g in examination.reference.gradients.values()),
+        "epsilon" in kwargs or small,
+        used,
+    )
