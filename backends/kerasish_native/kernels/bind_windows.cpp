@@ -77,7 +77,8 @@ Frame frame_of(const View& inner, const View& outer, const Sizes& window, const 
 ConvShape conv_shape(const View& x, const View& kernel, const View& y, const Sizes& strides, const Pads& pads,
                      const Sizes& dilation, int groups) {
   const std::size_t rank = x.shape.size();
-  require(rank >= 3 && kernel.shape.size() == rank && y.shape.size() == rank, "the arrays of a convolution have one rank");
+  require(rank >= 3 && kernel.shape.size() == rank && y.shape.size() == rank,
+          "the arrays of a convolution have one rank");
   require(is_float(x.dtype) && x.dtype == kernel.dtype && x.dtype == y.dtype,
           "the arrays of a convolution are floats of one dtype");
   require(is_contiguous(x) && is_contiguous(kernel) && is_contiguous(y), "the arrays of a convolution are contiguous");
@@ -227,24 +228,25 @@ constexpr const char* conv_step_doc = R"(A step that computes y, the convolution
 x (N, *S, C), kernel (*K, C / groups, F), y (N, *T, F): views of one float dtype, contiguous, with one to three spatial
     axes. T must be what S, K, strides, pads and dilation give. y overlaps neither x nor kernel.
 strides, dilation: an integer for each spatial axis; pads: a pair (before, after) for each.
-epilogue: a step of `tile_step` over [N * T, F] without reductions. Its part of a block of whole rows of y runs when they
-    are final and in cache, on several threads at once. It may read y in place, or write over it; it must not write over
-    x or kernel.
+epilogue: a step of `tile_step` over [N * T, F] without reductions. Its part of a block of whole rows of y runs when
+    they are final and in cache, on several threads at once. It may read y in place, or write over it; it must not write
+    over x or kernel.
 
-float32 with a 3 x 3 kernel, strides and dilation 1 and no groups is computed by Winograd's F(4 x 4, 3 x 3) where that is
-faster: the error is then about twice that of the plain sum, relative to the numbers around a position rather than to
-those under the kernel. Results that are not finite are those of the plain sum. float16 and bfloat16 are summed in float32
-and rounded once. Raises ValueError for views that do not fit.)";
+In float32 a 3 x 3 kernel with strides and dilation 1 and without groups goes through Winograd's F(4 x 4, 3 x 3) where
+that is faster: the error is then about twice that of the plain sum, relative to the numbers around a position rather
+than to those under the kernel. Results that are not finite are those of the plain sum. float16 and bfloat16 are summed
+in float32 and rounded once. Raises ValueError for views that do not fit.)";
 
-constexpr const char* conv_transpose_step_doc = R"(A step that computes y, the adjoint of `conv_step` in its input, for x.
+constexpr const char* conv_transpose_step_doc = R"(A step that computes y, the adjoint of `conv_step` in its input.
 
-x (N, *T, F), kernel (*K, C / groups, F), y (N, *S, C) and the keywords are as for a `conv_step` with y as its input and x
-as its result: the gradient of a convolution in its input, for the gradient x of its result.)";
+x (N, *T, F), kernel (*K, C / groups, F), y (N, *S, C) and the keywords are as for a `conv_step` with y as its input and
+x as its result: the gradient of a convolution in its input, for the gradient x of its result.)";
 
-constexpr const char* conv_kernel_grad_step_doc = R"(A step that computes out, the gradient of `conv_step` in its kernel.
+constexpr const char* conv_kernel_grad_step_doc =
+    R"(A step that computes out, the gradient of `conv_step` in its kernel.
 
-x (N, *S, C), g (N, *T, F), out (*K, C / groups, F) and the keywords are as for a `conv_step` with kernel out and result g;
-g is the gradient of the result. Positions are summed by parts, in an order that depends on shapes and the number of
+x (N, *S, C), g (N, *T, F), out (*K, C / groups, F) and the keywords are as for a `conv_step` with kernel out and result
+g; g is the gradient of the result. Positions are summed by parts, in an order that depends on shapes and the number of
 threads alone.)";
 
 // --- pooling ---------------------------------------------------------------------------------------------------------
@@ -252,7 +254,8 @@ threads alone.)";
 PoolCall pool_call(const View& inner, const View& outer, const Sizes& window, const Sizes& strides, const Pads& pads) {
   const std::size_t rank = inner.shape.size();
   const Frame f = frame_of(inner, outer, window, strides, pads, Sizes(rank < 2 ? 0 : rank - 2, 1));
-  require(inner.dtype == outer.dtype && inner.dtype != Dtype::boolean, "the arrays of a pooling have one dtype, not bool");
+  require(inner.dtype == outer.dtype && inner.dtype != Dtype::boolean,
+          "the arrays of a pooling have one dtype, not bool");
   require(is_contiguous(inner) && is_contiguous(outer), "the arrays of a pooling are contiguous");
   require(inner.shape[0] == outer.shape[0] && inner.shape[rank - 1] == outer.shape[rank - 1],
           "the arrays of a pooling have equal images and channels");
@@ -271,7 +274,8 @@ PoolCall pool_call(const View& inner, const View& outer, const Sizes& window, co
 }
 
 void require_like(const View& a, const View& b) {
-  require(a.shape == b.shape && a.dtype == b.dtype && is_contiguous(a), "both arrays at the input's positions are alike");
+  require(a.shape == b.shape && a.dtype == b.dtype && is_contiguous(a),
+          "both arrays at the input's positions are alike");
 }
 
 class PoolStep final : public Step {
@@ -330,23 +334,24 @@ x (N, *S, C), y (N, *T, C): views of one dtype but bool, contiguous, with one to
     window, strides and pads give; y does not overlap x.
 window, strides: an integer for each spatial axis; pads: a pair (before, after) for each.
 
-Pads are never chosen; a window of pads alone gives the dtype's least value, one with a NaN gives NaN. Raises ValueError for
-views that do not fit.)";
+Pads are never chosen; a window of pads alone gives the dtype's least value, one with a NaN gives NaN. Raises ValueError
+for views that do not fit.)";
 
 constexpr const char* max_pool_grad_step_doc = R"(A step that computes out, the gradient of `max_pool_step` in x.
 
-x, out (N, *S, C), g (N, *T, C): views of one float dtype, as for `max_pool_step`; g is the gradient of its result. It is
-added where the first largest element of each window is (NaN counting as largest), zero elsewhere.)";
+x, out (N, *S, C), g (N, *T, C): views of one float dtype, as for `max_pool_step`; g is the gradient of its result. It
+is added where the first largest element of each window is (NaN counting as largest), zero elsewhere.)";
 
-constexpr const char* max_pool_pick_step_doc = R"(A step that picks elements of values: the adjoint of `max_pool_grad_step` in g.
+constexpr const char* max_pool_pick_step_doc =
+    R"(A step that picks from values: the adjoint of `max_pool_grad_step` in g.
 
-x, values (N, *S, C), out (N, *T, C): views of one float dtype, as for `max_pool_step`. out holds the element of values at
-the first largest element of each window of x, zero for a window of pads alone.)";
+x, values (N, *S, C), out (N, *T, C): views of one float dtype, as for `max_pool_step`. out holds the element of values
+at the first largest element of each window of x, zero for a window of pads alone.)";
 
 constexpr const char* avg_pool_step_doc = R"(A step that computes y, the mean of each window of x, pads not counted.
 
-x (N, *S, C), y (N, *T, C): views of one float dtype; otherwise as for `max_pool_step`. float16 and bfloat16 are summed in
-float32.)";
+x (N, *S, C), y (N, *T, C): views of one float dtype; otherwise as for `max_pool_step`. float16 and bfloat16 are summed
+in float32.)";
 
 constexpr const char* avg_pool_grad_step_doc = R"(A step that computes out, the gradient of `avg_pool_step` in x.
 
@@ -355,8 +360,8 @@ g (N, *T, C), out (N, *S, C): views of one float dtype, as for `avg_pool_step`; 
 }  // namespace
 
 void bind_windows(nb::module_& m) {
-  m.def("conv_step", conv_step, "x"_a, "kernel"_a, "y"_a, nb::kw_only(), "strides"_a, "pads"_a, "dilation"_a, "groups"_a,
-        "epilogue"_a.none() = nb::none(), conv_step_doc);
+  m.def("conv_step", conv_step, "x"_a, "kernel"_a, "y"_a, nb::kw_only(), "strides"_a, "pads"_a, "dilation"_a,
+        "groups"_a, "epilogue"_a.none() = nb::none(), conv_step_doc);
   m.def("conv_transpose_step", conv_transpose_step, "x"_a, "kernel"_a, "y"_a, nb::kw_only(), "strides"_a, "pads"_a,
         "dilation"_a, "groups"_a, conv_transpose_step_doc);
   m.def("conv_kernel_grad_step", conv_kernel_grad_step, "x"_a, "g"_a, "out"_a, nb::kw_only(), "strides"_a, "pads"_a,

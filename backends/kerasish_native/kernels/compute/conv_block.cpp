@@ -6,8 +6,8 @@ namespace kerasish {
 namespace KERASISH_ISA {
 namespace {
 
-// Rows p of a block are found from one pointer for each five rows: offsets 0, s, 2s, 3s and 4s are addressing modes, and
-// so all rows fit into the general registers.
+// Rows of a block are found from one pointer for each five of them: offsets 0, s, 2s, 3s and 4s are addressing modes,
+// and so the pointers of all rows fit into the general registers.
 constexpr int rows_a_base = 5;
 
 template <class T, int bases>
@@ -33,8 +33,8 @@ KERASISH_INLINE void opaque(const char*& pointer) {
 }
 
 template <class T, int P, int V>
-void dot(const T* x, i64 pixel, const Run* runs, i64 count, i64 length, const T* w, i64 w_row, T* y, i64 y_pixel, int last,
-         bool add) {
+void dot(const T* x, i64 pixel, const Run* runs, i64 count, i64 length, const T* w, i64 w_row, T* y, i64 y_pixel,
+         int last, bool add) {
   using vector = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
   constexpr int bases = (P + rows_a_base - 1) / rows_a_base;
@@ -86,7 +86,8 @@ void dot(const T* x, i64 pixel, const Run* runs, i64 count, i64 length, const T*
 }
 
 template <class T, int P, int V>
-void outer(const T* x, i64 pixel, i64 x_row, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols, T* out, i64 out_row) {
+void outer(const T* x, i64 pixel, i64 x_row, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols, T* out,
+           i64 out_row) {
   using vector = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
   vector sum[P][V];

@@ -1,8 +1,8 @@
 // Register blocks of convolutions: P x V vectors of sums.
 //
-// `dot_block` adds the taps of P neighbouring output positions for V vectors of output channels: numbers of the input are
-// broadcast, straight from the image, and multiplied with rows of the weights. `outer_block` adds, over many positions,
-// the products of P numbers of the input with V vectors of the output's gradient: a block of the kernel's gradient.
+// `dot_block` adds the taps of P neighbouring output positions for V vectors of output channels: numbers of the input
+// are broadcast, straight from the image, and multiplied with rows of the weights. `outer_block` adds, over many
+// positions, the products of P numbers of the input with V vectors of the output's gradient: a block of the kernel's.
 // Either loads P + V operands for P * V multiplications; with at least eight sums and not more loads than the two that
 // a core can do in a cycle, they run at the speed of the multiplications.
 #pragma once

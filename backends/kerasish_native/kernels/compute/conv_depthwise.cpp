@@ -2,7 +2,6 @@
 //
 // With a multiplier m there are m kernels a channel. The work is then laid out over the wide side, whose channels are
 // m times as many: a narrow x is spread when it is copied, a narrow y is added up from a wide row.
-#include "../scratch.hpp"
 #include "../thread_pool.hpp"
 #include "conv_strip.hpp"
 #include "conv_sum.hpp"
@@ -49,7 +48,8 @@ constexpr TapBlock<T> tap_blocks[positions_a_block] = {tap_block<T, 1>, tap_bloc
                                                        tap_block<T, 4>, tap_block<T, 5>, tap_block<T, 6>,
                                                        tap_block<T, 7>, tap_block<T, 8>};
 
-// out[t] += sum over positions of x (moved by tap t) times g: N taps, V vectors of channels (of the last, `last` lanes).
+// out[t] += sum over positions of x (moved by tap t) times g: N taps, V vectors of channels; of a single vector the
+// first `last` lanes.
 template <class T, int N, int V>
 void weight_block(const T* x, i64 pixel, i64 x_row, const i64* moves, const T* g, i64 g_pixel, i64 g_row, i64 rows,
                   i64 cols, T* out, const i64* places, int last) {
@@ -108,37 +108,33 @@ class Depthwise {
     spread_ = c_.y_channels;  // how often each channel of x is read
     gather_ = c_.x_channels;  // how many products each channel of y adds up
     channels_ = c_.groups * spread_ * gather_;
+    taps_ = c_.axis[0].taps * h.taps * w.taps;
     copy_ = spread_ > 1 || reads_pads(w);
     const i64 column = most(channels_ * static_cast<i64>(sizeof(T)) * least(w.step, 4), 1);
-    cols_ = w.out;
-    if (cols_ * column > 2 * task_input) cols_ = most(task_input / column, 8 * positions_a_block);
-    wide_ = divide_up(w.out, cols_);
-    cols_ = divide_up(w.out, wide_);
-    rows_ = most(1, least(h.out, most(task_input / (cols_ * column), 4)));
-    high_ = divide_up(h.out, rows_);
-    rows_ = divide_up(h.out, high_);
-    tasks_ = c_.images * c_.axis[0].out * high_ * wide_;
+    const i64 cols = w.out * column > 2 * task_input ? most(task_input / column, 8 * positions_a_block) : w.out;
+    const i64 width = divide_up(w.out, divide_up(w.out, cols));
+    grid_ = Grid(c_, least(h.out, most(task_input / (width * column), 4)), cols);
   }
 
   void sum() const {
-    parallel_for(static_cast<std::size_t>(tasks_), 1, [&](std::size_t begin, std::size_t end) {
+    parallel_for(static_cast<std::size_t>(grid_.count), 1, [&](std::size_t begin, std::size_t end) {
       const Space space = take_space();
-      for (std::size_t i = begin; i < end; ++i) sum_task(region(static_cast<i64>(i)), space);
+      for (std::size_t i = begin; i < end; ++i) sum_task(grid_.at(c_, static_cast<i64>(i)), space);
     });
   }
 
   void weights() const {
-    const i64 taps = c_.axis[0].taps * c_.axis[1].taps * c_.axis[2].taps, size = taps * channels_;
-    const i64 parts = num_threads() == 1 ? 1 : most(1, least(tasks_, 2 * num_threads()));
+    const i64 size = taps_ * channels_;
+    const i64 parts = num_threads() == 1 ? 1 : least(grid_.count, 2 * num_threads());
     T* out = static_cast<T*>(c_.weights);
-    T* sums = parts == 1 ? out : static_cast<T*>(scratch(Scratch::pack_b, static_cast<std::size_t>(parts * size) * sizeof(T) + 64));
+    T* sums = parts == 1 ? out : workspace<T>(Scratch::pack_b, parts * size);
     parallel_for(static_cast<std::size_t>(parts), 1, [&](std::size_t begin, std::size_t end) {
       const Space space = take_space();
       for (i64 part = static_cast<i64>(begin); part < static_cast<i64>(end); ++part) {
-        std::memset(sums + part * size, 0, static_cast<std::size_t>(size) * sizeof(T));
-        for (i64 i = part_begin(tasks_, parts, part); i < part_begin(tasks_, parts, part + 1); ++i) {
-          weights_task(region(i), space, sums + part * size);
-        }
+        T* own = sums + part * size;
+        std::memset(own, 0, static_cast<std::size_t>(size) * sizeof(T));
+        const i64 first = part_begin(grid_.count, parts, part), last = part_begin(grid_.count, parts, part + 1);
+        for (i64 i = first; i < last; ++i) weights_task(grid_.at(c_, i), space, own);
       }
     });
     if (parts == 1) return;
@@ -153,36 +149,30 @@ class Depthwise {
   struct Space {
     i64* depth;
     Run* taps;
-    T* x;
+    T* x;    // copied part of an image, or null
     T* row;  // wide sums of one row
   };
 
   Space take_space() const {
-    const i64 taps = c_.axis[0].taps * c_.axis[1].taps * c_.axis[2].taps;
-    const std::size_t lists = static_cast<std::size_t>(c_.axis[0].taps) * sizeof(i64) + static_cast<std::size_t>(taps) * sizeof(Run);
     Space s;
-    s.depth = static_cast<i64*>(scratch(Scratch::other, lists + 64));
+    s.depth = workspace<i64>(Scratch::other, c_.axis[0].taps + 2 * taps_);
     s.taps = reinterpret_cast<Run*>(s.depth + c_.axis[0].taps);
-    const i64 x = copy_ ? divide_up(strip_size(c_, rows_, cols_) * spread_, 16) * 16 : 0;
-    const i64 row = gather_ > 1 ? cols_ * channels_ : 0;
-    T* block = static_cast<T*>(scratch(Scratch::window, static_cast<std::size_t>(x + row) * sizeof(T) + 64));
-    s.x = copy_ ? block : nullptr;
-    s.row = block + x;
+    const i64 x = copy_ ? divide_up(strip_size(c_, grid_.rows, grid_.cols) * spread_, 16) * 16 : 0;
+    T* space = workspace<T>(Scratch::window, x + (gather_ > 1 ? grid_.cols * channels_ : 0));
+    s.x = copy_ ? space : nullptr;
+    s.row = space + x;
     return s;
-  }
-
-  Region region(i64 i) const {
-    const i64 x = i % wide_, y = i / wide_ % high_, z = i / (wide_ * high_);
-    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    return {z / c_.axis[0].out, z % c_.axis[0].out, part_begin(h.out, high_, y), part_begin(h.out, high_, y + 1),
-            part_begin(w.out, wide_, x), part_begin(w.out, wide_, x + 1)};
   }
 
   // The strip, its channels spread in place from the last one to the first.
   Strip<T> strip_of(const Region& r, const Space& space) const {
-    Strip<T> strip = take_strip<T>(c_, r, space.x, space.depth);
+    const Strip<T> strip = take_strip<T>(c_, r, space.x, space.depth);
     if (spread_ == 1) return strip;
-    const i64 size = strip_size_of(r, space.depth);
+    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
+    const i64 rows = most(least(reads_to(h, r.h1), h.in) - most(reads_from(h, r.h0), 0), 0);
+    i64 slices = 0;
+    for (i64 t = 0; t < c_.axis[0].taps; ++t) slices += space.depth[t] >= 0;
+    const i64 size = slices * rows * (reads_to(w, r.w1) - reads_from(w, r.w0)) * w.in_stride;
     for (i64 i = size - 1; i >= 0; --i) {
       const T value = space.x[i];
       for (i64 k = 0; k < spread_; ++k) space.x[i * spread_ + k] = value;
@@ -193,42 +183,42 @@ class Depthwise {
     return {strip.base, strip.row_stride * spread_, strip.pixel * spread_, strip.origin * spread_, strip.depth};
   }
 
-  i64 strip_size_of(const Region& r, const i64* depth) const {
-    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    const i64 rows = most(least(reads_to(h, r.h1), h.in) - most(reads_from(h, r.h0), 0), 0);
-    i64 slices = 0;
-    for (i64 t = 0; t < c_.axis[0].taps; ++t) slices += depth[t] >= 0;
-    return slices * rows * (reads_to(w, r.w1) - reads_from(w, r.w0)) * w.in_stride;
-  }
-
   void sum_task(const Region& r, const Space& space) const {
     const Strip<T> strip = strip_of(r, space);
-    const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
-    const i64 width = r.w1 - r.w0, pixel = w.step * strip.pixel;
+    const TapAxis& w = c_.axis[2];
+    const i64 width = r.w1 - r.w0, pixel = w.step * strip.pixel, blocks = divide_up(width, positions_a_block);
+    const T* x = strip.base + strip.origin + r.w0 * pixel;
+    const T* weights = static_cast<const T*>(c_.weights);
     for (i64 oh = r.h0; oh < r.h1; ++oh) {
-      i64 count = 0;
-      for (i64 td = 0; td < d.taps; ++td) {
-        for (i64 th = 0; th < h.taps && strip.depth[td] >= 0; ++th) {
-          const i64 row = oh * h.step + h.offset[th];
-          if (row < 0 || row >= h.in) continue;
-          for (i64 tw = 0; tw < w.taps; ++tw) {
-            space.taps[count++] = {strip.depth[td] + row * strip.row_stride + w.offset[tw] * strip.pixel,
-                                   d.weight[td] + h.weight[th] + w.weight[tw]};
-          }
-        }
-      }
-      const T* x = strip.base + strip.origin + r.w0 * pixel;
-      T* y = static_cast<T*>(c_.y) + r.image * c_.y_image + c_.y_first + r.d * d.out_stride + oh * h.out_stride + r.w0 * w.out_stride;
+      const i64 count = list_taps(strip, oh, space.taps);
+      T* y = y_at<T>(c_, r.image, r.d, oh, r.w0);
       T* to = gather_ > 1 ? space.row : y;
       const i64 to_pixel = gather_ > 1 ? channels_ : w.out_stride;
-      const i64 blocks = divide_up(width, positions_a_block);
       for (i64 b = 0; b < blocks; ++b) {
         const i64 i = part_begin(width, blocks, b), positions = part_begin(width, blocks, b + 1) - i;
-        tap_blocks<T>[positions - 1](x + i * pixel, pixel, space.taps, count, static_cast<const T*>(c_.weights), to + i * to_pixel, to_pixel, channels_);
+        tap_blocks<T>[positions - 1](x + i * pixel, pixel, space.taps, count, weights, to + i * to_pixel, to_pixel,
+                                     channels_);
       }
       if (gather_ > 1) gather_row(space.row, y, width);
     }
     finish_rows(c_, r.image, r.d, r.h0, r.h1, r.w0, r.w1);
+  }
+
+  // The taps that output row oh meets inside of the image.
+  i64 list_taps(const Strip<T>& strip, i64 oh, Run* taps) const {
+    const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
+    const Taps inside = taps_inside(h, oh);
+    i64 count = 0;
+    for (i64 td = 0; td < d.taps; ++td) {
+      if (strip.depth[td] < 0) continue;
+      for (i64 th = inside.begin; th < inside.end; ++th) {
+        const i64 row = strip.depth[td] + (oh * h.step + h.offset[th]) * strip.row_stride;
+        for (i64 tw = 0; tw < w.taps; ++tw) {
+          taps[count++] = {row + w.offset[tw] * strip.pixel, d.weight[td] + h.weight[th] + w.weight[tw]};
+        }
+      }
+    }
+    return count;
   }
 
   void gather_row(const T* row, T* y, i64 width) const {
@@ -243,41 +233,45 @@ class Depthwise {
 
   void weights_task(const Region& r, const Space& space, T* sums) const {
     const Strip<T> strip = strip_of(r, space);
-    const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
-    const i64 pixel = w.step * strip.pixel, x_row = h.step * strip.row_stride;
+    const TapAxis &d = c_.axis[0], &h = c_.axis[1];
     for (i64 td = 0; td < d.taps; ++td) {
       for (i64 th = 0; th < h.taps && strip.depth[td] >= 0; ++th) {
         i64 begin = r.h0, end = r.h1;
-        while (begin < end && begin * h.step + h.offset[th] < 0) ++begin;
-        while (end > begin && (end - 1) * h.step + h.offset[th] >= h.in) --end;
-        if (begin == end) continue;
-        const T* x = strip.base + strip.origin + strip.depth[td] + (begin * h.step + h.offset[th]) * strip.row_stride + r.w0 * pixel;
-        const T* g = static_cast<const T*>(c_.y) + r.image * c_.y_image + c_.y_first + r.d * d.out_stride + begin * h.out_stride + r.w0 * w.out_stride;
-        for (i64 t0 = 0; t0 < w.taps; t0 += taps_a_block) {
-          const i64 taps = least(taps_a_block, w.taps - t0);
-          i64 moves[taps_a_block], places[taps_a_block];
-          for (i64 t = 0; t < taps; ++t) {
-            moves[t] = w.offset[t0 + t] * strip.pixel;
-            places[t] = d.weight[td] + h.weight[th] + w.weight[t0 + t];
-          }
-          const int lanes = Simd<T>::lanes;
-          i64 c = 0;
-          for (; c + vectors_a_block * lanes <= channels_; c += vectors_a_block * lanes) {
-            wide_blocks<T>[taps - 1](x + c, pixel, x_row, moves, g + c, w.out_stride, h.out_stride, end - begin, r.w1 - r.w0, sums + c, places, lanes);
-          }
-          for (; c < channels_; c += lanes) {
-            narrow_blocks<T>[taps - 1](x + c, pixel, x_row, moves, g + c, w.out_stride, h.out_stride, end - begin, r.w1 - r.w0, sums + c, places,
-                                       static_cast<int>(least(lanes, channels_ - c)));
-          }
-        }
+        clip_positions(h, th, begin, end);
+        if (begin < end) weights_row(r, strip, td, th, begin, end, sums);
+      }
+    }
+  }
+
+  // Rows [begin, end) of the region for one tap of depth and rows.
+  void weights_row(const Region& r, const Strip<T>& strip, i64 td, i64 th, i64 begin, i64 end, T* sums) const {
+    const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
+    const i64 lanes = Simd<T>::lanes, wide = vectors_a_block * lanes, cols = r.w1 - r.w0;
+    const i64 pixel = w.step * strip.pixel, row = h.step * strip.row_stride;
+    const T* x = strip.base + strip.origin + strip.depth[td] + begin * row + h.offset[th] * strip.row_stride;
+    x += r.w0 * pixel;
+    const T* g = y_at<T>(c_, r.image, r.d, begin, r.w0);
+    for (i64 t0 = 0; t0 < w.taps; t0 += taps_a_block) {
+      const i64 taps = least(taps_a_block, w.taps - t0);
+      i64 moves[taps_a_block], places[taps_a_block];
+      for (i64 t = 0; t < taps; ++t) {
+        moves[t] = w.offset[t0 + t] * strip.pixel;
+        places[t] = d.weight[td] + h.weight[th] + w.weight[t0 + t];
+      }
+      for (i64 c = 0; c < channels_;) {
+        const bool is_wide = c + wide <= channels_;
+        const int last = static_cast<int>(least(lanes, channels_ - c));
+        const WeightBlock<T> block = (is_wide ? wide_blocks<T> : narrow_blocks<T>)[taps - 1];
+        block(x + c, pixel, row, moves, g + c, w.out_stride, h.out_stride, end - begin, cols, sums + c, places, last);
+        c += is_wide ? wide : lanes;
       }
     }
   }
 
   const TapSum& c_;
   bool copy_;
-  i64 spread_, gather_, channels_;
-  i64 rows_, cols_, high_, wide_, tasks_;
+  i64 spread_, gather_, channels_, taps_;
+  Grid grid_;
 };
 
 }  // namespace

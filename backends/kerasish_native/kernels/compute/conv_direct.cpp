@@ -1,6 +1,5 @@
 // Sums over taps as products of matrices, without building them: rows of A are runs of numbers of the image, read in
 // place (or from a copy of a few rows with zeros at their sides), rows of B are rows of the kernel.
-#include "../scratch.hpp"
 #include "../thread_pool.hpp"
 #include "conv_strip.hpp"
 #include "conv_sum.hpp"
@@ -19,46 +18,42 @@ class Direct {
  public:
   explicit Direct(const TapSum& call) : c_(call) {
     const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
-    copy_ = reads_pads(w);
-    one_run_ = taps_are_one_run(c_) && w.taps > 0;
+    tall_ = w.out < 4 && h.out > w.out;
+    copy_ = reads_pads(tall_ ? h : w);
+    one_run_ = taps_are_one_run(c_) && w.taps > 0 && !(tall_ && reads_pads(w));
     row_runs_ = one_run_ ? 1 : w.taps;
     length_ = one_run_ ? w.taps * c_.x_channels : c_.x_channels;
     runs_ = d.taps * h.taps * row_runs_;
-    choose_tasks();
+    grid_ = tasks();
     vectors_ = divide_up(c_.y_channels, Simd<T>::lanes);
-    cut_ = best_cut(cols_, vectors_);
+    cut_ = best_cut(tall_ ? grid_.rows : grid_.cols, vectors_);
     packed_ = !weights_in_place();
   }
 
   void run() {
     if (packed_) pack();
-    const i64 tasks = c_.images * c_.axis[0].out * high_ * wide_;
-    parallel_for(static_cast<std::size_t>(tasks), 1, [&](std::size_t begin, std::size_t end) {
-      const std::size_t lists = static_cast<std::size_t>(c_.axis[0].taps) * sizeof(i64) + static_cast<std::size_t>(runs_) * sizeof(Run);
-      i64* depth = static_cast<i64*>(scratch(Scratch::other, lists + 64));
-      Run* runs = reinterpret_cast<Run*>(depth + c_.axis[0].taps);
-      T* buffer = nullptr;
-      if (copy_) buffer = static_cast<T*>(scratch(Scratch::window, static_cast<std::size_t>(strip_size(c_, rows_, cols_)) * sizeof(T) + 64));
-      for (std::size_t i = begin; i < end; ++i) task(region(static_cast<i64>(i)), buffer, depth, runs);
+    parallel_for(static_cast<std::size_t>(grid_.count), 1, [&](std::size_t begin, std::size_t end) {
+      const i64 depth_taps = c_.axis[0].taps;
+      i64* depth = workspace<i64>(Scratch::other, depth_taps + 2 * runs_);
+      Run* runs = reinterpret_cast<Run*>(depth + depth_taps);
+      T* copy = copy_ ? workspace<T>(Scratch::window, strip_size(c_, grid_.rows, grid_.cols, tall_)) : nullptr;
+      for (std::size_t i = begin; i < end; ++i) task(grid_.at(c_, static_cast<i64>(i)), copy, depth, runs);
     });
   }
 
  private:
-  void choose_tasks() {
+  Grid tasks() const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    const i64 item = sizeof(T);
-    const i64 column = most(w.in_stride * item * least(w.step, 4), 1);
-    cols_ = w.out;
-    if (cols_ * column > 2 * task_input) cols_ = most(task_input / column, 4 * tallest_block);
-    wide_ = divide_up(w.out, cols_);
-    cols_ = divide_up(w.out, wide_);
-    rows_ = least(h.out, most(task_input / (cols_ * column), 4));
-    const i64 others = c_.images * c_.axis[0].out * wide_, wanted = 4 * num_threads();
-    if (num_threads() > 1 && others * divide_up(h.out, rows_) < wanted) {
-      rows_ = most(divide_up(h.out * others, wanted), least(rows_, 2));
+    const i64 column = most(w.in_stride * static_cast<i64>(sizeof(T)) * least(w.step, 4), 1);
+    i64 cols = w.out;
+    if (cols * column > 2 * task_input) cols = most(task_input / column, 4 * tallest_block);
+    const i64 wide = divide_up(w.out, cols), width = divide_up(w.out, wide);
+    i64 rows = least(h.out, most(task_input / (width * column), tall_ ? 2 * tallest_block : 4));
+    const i64 others = c_.images * c_.axis[0].out * wide, wanted = 4 * num_threads();
+    if (num_threads() > 1 && others * divide_up(h.out, rows) < wanted) {
+      rows = most(divide_up(h.out * others, wanted), least(rows, 2));
     }
-    high_ = divide_up(h.out, rows_);
-    rows_ = divide_up(h.out, high_);
+    return Grid(c_, rows, cols);
   }
 
   // Rows of the kernel are rows of B as they stand: used in place unless a column of panels would skip through them.
@@ -72,24 +67,17 @@ class Direct {
     return cut_.panels == 1 || positions < 8 * tallest_block;
   }
 
-  Region region(i64 i) const {
-    const i64 x = i % wide_, y = i / wide_ % high_, z = i / (wide_ * high_);
-    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    return {z / c_.axis[0].out, z % c_.axis[0].out, part_begin(h.out, high_, y), part_begin(h.out, high_, y + 1),
-            part_begin(w.out, wide_, x), part_begin(w.out, wide_, x + 1)};
-  }
-
   // Panels of whole vectors, one after the other; the rows of a panel are in the order of the runs.
   void pack() {
     const i64 lanes = Simd<T>::lanes, rows = runs_ * length_, panels = c_.groups * cut_.panels;
-    T* to = static_cast<T*>(scratch(Scratch::pack_b, static_cast<std::size_t>(c_.groups * rows * vectors_ * lanes) * sizeof(T) + 64));
+    T* to = workspace<T>(Scratch::pack_b, c_.groups * rows * vectors_ * lanes);
     packed_weights_ = to;
     const i64 taps = c_.axis[0].taps * c_.axis[1].taps * c_.axis[2].taps;
-    const i64 grain = taps == 0 ? 1 : most(1, 16384 / most(1, c_.x_channels * vectors_ / cut_.panels * lanes));
-    parallel_for(static_cast<std::size_t>(panels * taps), static_cast<std::size_t>(grain), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        const i64 tap = static_cast<i64>(i) % taps, panel = static_cast<i64>(i) / taps;
-        pack_tap(to, panel / cut_.panels, panel % cut_.panels, tap);
+    const i64 size = c_.x_channels * vectors_ / cut_.panels * lanes;  // of one tap's part of a panel
+    const auto grain = static_cast<std::size_t>(most(1, 16384 / most(1, size)));
+    parallel_for(static_cast<std::size_t>(panels * taps), grain, [&](std::size_t begin, std::size_t end) {
+      for (i64 i = static_cast<i64>(begin); i < static_cast<i64>(end); ++i) {
+        pack_tap(to, i / taps / cut_.panels, i / taps % cut_.panels, i % taps);
       }
     });
   }
@@ -110,12 +98,13 @@ class Direct {
       return;
     }
     for (i64 f = 0; f < width; ++f) {
-      for (i64 k = 0; k < c_.x_channels; ++k) to[k * width + f] = f < columns ? from[k * c_.weight_x + f * c_.weight_y] : T(0);
+      const T* line = from + f * c_.weight_y;
+      for (i64 k = 0; k < c_.x_channels; ++k) to[k * width + f] = f < columns ? line[k * c_.weight_x] : T(0);
     }
   }
 
-  void task(const Region& r, T* buffer, i64* depth, Run* runs) const {
-    const Strip<T> strip = take_strip<T>(c_, r, buffer, depth);
+  void task(const Region& r, T* copy, i64* depth, Run* runs) const {
+    const Strip<T> strip = take_strip<T>(c_, r, copy, depth, tall_);
     for (i64 g = 0; g < c_.groups; ++g) {
       for (i64 p = 0; p < cut_.panels; ++p) panel(r, strip, g, p, runs);
     }
@@ -135,7 +124,7 @@ class Direct {
       p.row = c_.weight_x;
       p.weights = static_cast<const T*>(c_.weights) + group * c_.weight_group + v0 * lanes;
     }
-    p.y = static_cast<T*>(c_.y) + r.image * c_.y_image + r.d * c_.axis[0].out_stride + c_.y_first + group * c_.y_channels + v0 * lanes;
+    p.y = y_at<T>(c_, r.image, r.d, r.h0, r.w0) + group * c_.y_channels + v0 * lanes;
     p.x = strip.base + group * c_.x_channels;
     const i64 most_rows = most(cached_weights / (p.row * static_cast<i64>(sizeof(T))), 16);
     const i64 pieces = divide_up(length_, most(most_rows, 1));
@@ -159,41 +148,55 @@ class Direct {
     int vectors, last;
   };
 
-  // All positions of the region for runs [first, end).
+  // All positions of the region for runs [first, end): along its rows, or down its columns where they are longer.
   void rows(const Region& r, const Strip<T>& strip, const Panel& p, i64 first, i64 end, Run* runs, bool add) const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    const i64 width = r.w1 - r.w0, heights = least(cut_.heights, width);
-    const int low = static_cast<int>(width / heights);
-    const DotBlock<T> small = dot_block<T>(low, p.vectors);
-    const DotBlock<T> large = width % heights == 0 ? small : dot_block<T>(low + 1, p.vectors);
-    const i64 pixel = w.step * strip.pixel;
-    i64 t0 = -1, t1 = -1, count = 0;
-    for (i64 oh = r.h0; oh < r.h1; ++oh) {
-      i64 begin = 0, until = h.taps;
-      while (begin < until && oh * h.step + h.offset[begin] < 0) ++begin;
-      while (until > begin && oh * h.step + h.offset[until - 1] >= h.in) --until;
-      if (begin != t0 || until != t1) {
-        count = list_runs(strip, p.row, first, end, begin, until, runs);
-        t0 = begin;
-        t1 = until;
+    Line line{p.x + strip.origin + r.h0 * h.step * strip.row_stride + r.w0 * w.step * strip.pixel + p.begin,
+              p.y, runs, 0, add};
+    if (tall_) {
+      for (i64 ow = r.w0; ow < r.w1; ++ow, line.x += w.step * strip.pixel, line.y += w.out_stride) {
+        line.count = list_runs(strip, p.row, first, end, {0, h.taps}, one_run_ ? Taps{0, 1} : taps_inside(w, ow), runs);
+        blocks(p, line, r.h1 - r.h0, h.step * strip.row_stride, h.out_stride);
       }
-      const T* x = p.x + strip.origin + oh * h.step * strip.row_stride + r.w0 * pixel + p.begin;
-      T* y = p.y + oh * h.out_stride + r.w0 * w.out_stride;
-      for (i64 b = 0; b < heights; ++b) {
-        const i64 from = part_begin(width, heights, b), height = part_begin(width, heights, b + 1) - from;
-        (height == low ? small : large)(x + from * pixel, pixel, runs, count, p.length, p.weights + p.begin * p.row, p.row,
-                                        y + from * w.out_stride, w.out_stride, p.last, add);
+      return;
+    }
+    Taps listed{-1, -1};
+    for (i64 oh = r.h0; oh < r.h1; ++oh, line.x += h.step * strip.row_stride, line.y += h.out_stride) {
+      const Taps taps = taps_inside(h, oh);
+      if (taps.begin != listed.begin || taps.end != listed.end) {
+        line.count = list_runs(strip, p.row, first, end, taps, {0, row_runs_}, runs);
+        listed = taps;
       }
+      blocks(p, line, r.w1 - r.w0, w.step * strip.pixel, w.out_stride);
     }
   }
 
-  // Of runs [first, end), those of depth and row taps that are inside of the image.
-  i64 list_runs(const Strip<T>& strip, i64 w_row, i64 first, i64 end, i64 t0, i64 t1, Run* runs) const {
+  // Neighbouring positions that meet the same runs.
+  struct Line {
+    const T* x;
+    T* y;
+    const Run* runs;
+    i64 count;
+    bool add;
+  };
+
+  void blocks(const Panel& p, const Line& line, i64 width, i64 pixel, i64 y_pixel) const {
+    const i64 heights = least(cut_.heights, width);
+    for (i64 b = 0; b < heights; ++b) {
+      const i64 from = part_begin(width, heights, b), height = part_begin(width, heights, b + 1) - from;
+      dot_block<T>(static_cast<int>(height), p.vectors)(line.x + from * pixel, pixel, line.runs, line.count, p.length,
+                                                        p.weights + p.begin * p.row, p.row, line.y + from * y_pixel,
+                                                        y_pixel, p.last, line.add);
+    }
+  }
+
+  // Of runs [first, end), those of depth taps inside of the image and of the row and column taps that are named.
+  i64 list_runs(const Strip<T>& strip, i64 w_row, i64 first, i64 end, Taps rows, Taps columns, Run* runs) const {
     const TapAxis &d = c_.axis[0], &h = c_.axis[1], &w = c_.axis[2];
     i64 count = 0;
     for (i64 i = first; i < end; ++i) {
       const i64 tw = i % row_runs_, th = i / row_runs_ % h.taps, td = i / (row_runs_ * h.taps);
-      if (strip.depth[td] < 0 || th < t0 || th >= t1) continue;
+      if (strip.depth[td] < 0 || th < rows.begin || th >= rows.end || tw < columns.begin || tw >= columns.end) continue;
       const i64 place = packed_ ? i * length_ * w_row : d.weight[td] + h.weight[th] + w.weight[tw];
       runs[count++] = {strip.depth[td] + h.offset[th] * strip.row_stride + w.offset[tw] * strip.pixel, place};
     }
@@ -201,11 +204,11 @@ class Direct {
   }
 
   const TapSum& c_;
+  bool tall_;  // blocks run down the columns
   bool copy_, one_run_, packed_;
   i64 row_runs_;       // runs for one tap of depth and rows
   i64 length_, runs_;  // numbers of a run; runs for one position
-  i64 rows_, cols_;    // of a task, at most
-  i64 high_, wide_;    // tasks along rows and columns
+  Grid grid_;
   i64 vectors_;
   Cut cut_;
   const T* packed_weights_ = nullptr;

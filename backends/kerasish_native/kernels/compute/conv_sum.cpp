@@ -8,9 +8,7 @@ template <class T>
 void sum(const TapSum& c) {
   if (is_depthwise(c)) {
     sum_depthwise<T>(c);
-  } else if (fits_winograd(c)) {
-    sum_winograd(c);
-  } else {
+  } else if (!sum_winograd(c)) {
     sum_direct<T>(c);
   }
 }
@@ -19,9 +17,7 @@ template <class T>
 void weights(const TapSum& c) {
   if (is_depthwise(c)) {
     weights_depthwise<T>(c);
-  } else if (fits_winograd(c)) {
-    weights_winograd(c);
-  } else {
+  } else if (!weights_winograd(c)) {
     weights_direct<T>(c);
   }
 }
@@ -48,14 +44,15 @@ void weights_any(const TapSum& c) {
 void finish_rows(const TapSum& c, std::int64_t image, std::int64_t d, std::int64_t h0, std::int64_t h1, std::int64_t w0,
                  std::int64_t w1) {
   if (c.epilogue.apply == nullptr) return;
-  const std::int64_t width = c.axis[2].out, filters = c.groups * c.y_channels;
-  const std::int64_t first = (image * c.axis[0].out + d) * c.axis[1].out;
-  if (w0 == 0 && w1 == width) {
+  const std::int64_t width = c.whole[2], filters = c.groups * c.y_channels;
+  const std::int64_t first = (image * c.whole[0] + d + c.begin[0]) * c.whole[1] + c.begin[1];
+  if (w1 - w0 == width) {
     c.epilogue.apply(c.epilogue.context, (first + h0) * width, (first + h1) * width, 0, filters);
     return;
   }
   for (std::int64_t h = h0; h < h1; ++h) {
-    c.epilogue.apply(c.epilogue.context, (first + h) * width + w0, (first + h) * width + w1, 0, filters);
+    const std::int64_t row = (first + h) * width + c.begin[2];
+    c.epilogue.apply(c.epilogue.context, row + w0, row + w1, 0, filters);
   }
 }
 

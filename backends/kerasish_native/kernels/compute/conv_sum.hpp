@@ -18,10 +18,10 @@ template <class T>
 void weights_depthwise(const TapSum& c);
 bool is_depthwise(const TapSum& c);
 
-// Three by three neighbouring taps with step 1, in float32: Winograd's minimal filtering.
-void sum_winograd(const TapSum& c);
-void weights_winograd(const TapSum& c);
-bool fits_winograd(const TapSum& c);
+// Three by three neighbouring taps with step 1, in float32: Winograd's minimal filtering. Each returns whether it has
+// done the sum; it does not where it would not be faster.
+bool sum_winograd(const TapSum& c);
+bool weights_winograd(const TapSum& c);
 
 // Any geometry.
 template <class T>

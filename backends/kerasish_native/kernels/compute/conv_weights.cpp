@@ -1,6 +1,5 @@
 // Gradients of kernels as products of matrices: rows of the kernel (a run of numbers of the image at each position)
 // times rows of y. Positions are summed in a fixed order: by part, and parts in order.
-#include "../scratch.hpp"
 #include "../thread_pool.hpp"
 #include "conv_strip.hpp"
 #include "conv_sum.hpp"
@@ -27,7 +26,7 @@ class Weights {
     line_ = vectors_ * Simd<T>::lanes;
     copy_y_ = line_ != c_.y_channels;
     cut_ = best_cut(length_, vectors_);
-    choose_chunks();
+    grid_ = chunks();
     choose_parts();
   }
 
@@ -35,7 +34,7 @@ class Weights {
     const i64 size = c_.groups * taps() * c_.x_channels * line_;
     const bool direct = parts_ == 1 && !copy_y_;
     T* out = static_cast<T*>(c_.weights);
-    T* sums = direct ? out : static_cast<T*>(scratch(Scratch::pack_b, static_cast<std::size_t>(parts_ * size) * sizeof(T) + 64));
+    T* sums = direct ? out : workspace<T>(Scratch::pack_b, parts_ * size);
     out_row_ = direct ? c_.groups * c_.y_channels : line_;
     out_group_ = direct ? c_.y_channels : taps() * c_.x_channels * line_;
     parallel_for(static_cast<std::size_t>(parts_ * shares_), 1, [&](std::size_t begin, std::size_t end) {
@@ -50,18 +49,13 @@ class Weights {
  private:
   i64 taps() const { return c_.axis[0].taps * c_.axis[1].taps * c_.axis[2].taps; }
 
-  void choose_chunks() {
+  Grid chunks() const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
     const i64 item = sizeof(T), y_pixel = copy_y_ ? c_.groups * line_ : w.out_stride;
     const i64 column = most((w.in_stride * least(w.step, 4) * least(h.step, 4) + y_pixel) * item, 1);
-    cols_ = w.out;
-    if (cols_ * column > chunk_bytes) cols_ = most(chunk_bytes / column, 128);
-    wide_ = divide_up(w.out, cols_);
-    cols_ = divide_up(w.out, wide_);
-    rows_ = least(h.out, most(chunk_bytes / (cols_ * column), divide_up(64, cols_)));
-    high_ = divide_up(h.out, rows_);
-    rows_ = divide_up(h.out, high_);
-    chunks_ = c_.images * c_.axis[0].out * high_ * wide_;
+    const i64 cols = w.out * column > chunk_bytes ? most(chunk_bytes / column, 128) : w.out;
+    const i64 width = divide_up(w.out, divide_up(w.out, cols));
+    return Grid(c_, least(h.out, most(chunk_bytes / (width * column), divide_up(64, width))), cols);
   }
 
   // Parts of the positions, each with its own sums, or shares of the kernel: rows of taps in one group.
@@ -70,17 +64,10 @@ class Weights {
     const i64 threads = num_threads(), units = c_.groups * c_.axis[0].taps * c_.axis[1].taps;
     if (threads == 1) return;
     if (bytes <= small_kernel || units < threads) {
-      parts_ = most(1, least(chunks_, bytes <= small_kernel ? 2 * threads : threads));
+      parts_ = most(1, least(grid_.count, bytes <= small_kernel ? 2 * threads : threads));
     } else {
       shares_ = least(units, 2 * threads);
     }
-  }
-
-  Region region(i64 i) const {
-    const i64 x = i % wide_, y = i / wide_ % high_, z = i / (wide_ * high_);
-    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    return {z / c_.axis[0].out, z % c_.axis[0].out, part_begin(h.out, high_, y), part_begin(h.out, high_, y + 1),
-            part_begin(w.out, wide_, x), part_begin(w.out, wide_, x + 1)};
   }
 
   // The sums of one part of the positions for one share of the kernel.
@@ -88,21 +75,15 @@ class Weights {
     const i64 units = c_.groups * c_.axis[0].taps * c_.axis[1].taps;
     const i64 u0 = part_begin(units, shares_, number), u1 = part_begin(units, shares_, number + 1);
     clear(sums, u0, u1);
-    T* x_copy = nullptr;
-    T* y_copy = nullptr;
-    const i64 x_size = copy_ ? strip_size(c_, rows_, cols_) : 0;
-    if (copy_ || copy_y_) {
-      const i64 y_size = copy_y_ ? rows_ * cols_ * c_.groups * line_ : 0;
-      T* block = static_cast<T*>(scratch(Scratch::window, static_cast<std::size_t>(x_size + y_size + 16) * sizeof(T)));
-      if (copy_) x_copy = block;
-      if (copy_y_) y_copy = block + divide_up(x_size, 16) * 16;
-    }
-    i64* depth = static_cast<i64*>(scratch(Scratch::other, static_cast<std::size_t>(c_.axis[0].taps) * sizeof(i64) + 64));
-    const i64 c0 = part_begin(chunks_, parts_, part), c1 = part_begin(chunks_, parts_, part + 1);
+    const i64 x_size = copy_ ? divide_up(strip_size(c_, grid_.rows, grid_.cols), 16) * 16 : 0;
+    const i64 y_size = copy_y_ ? grid_.rows * grid_.cols * c_.groups * line_ : 0;
+    T* space = workspace<T>(Scratch::window, x_size + y_size);
+    i64* depth = workspace<i64>(Scratch::other, c_.axis[0].taps);
+    const i64 c0 = part_begin(grid_.count, parts_, part), c1 = part_begin(grid_.count, parts_, part + 1);
     for (i64 i = c0; i < c1; ++i) {
-      const Region r = region(i);
-      const Strip<T> strip = take_strip<T>(c_, r, x_copy, depth);
-      Lines lines = lines_of(r, y_copy);
+      const Region r = grid_.at(c_, i);
+      const Strip<T> strip = take_strip<T>(c_, r, copy_ ? space : nullptr, depth);
+      const Lines lines = lines_of(r, copy_y_ ? space + x_size : nullptr);
       for (i64 u = u0; u < u1; ++u) unit(sums, r, strip, lines, u);
     }
   }
@@ -115,10 +96,9 @@ class Weights {
 
   void clear(T* sums, i64 u0, i64 u1) const {
     const i64 rows = c_.axis[2].taps * c_.x_channels;
-    const i64 width = copy_y_ || out_row_ == line_ ? line_ : c_.y_channels;
     for (i64 u = u0; u < u1; ++u) {
       T* to = rows_of(sums, u);
-      for (i64 k = 0; k < rows; ++k) std::memset(to + k * out_row_, 0, static_cast<std::size_t>(width) * sizeof(T));
+      for (i64 k = 0; k < rows; ++k) std::memset(to + k * out_row_, 0, static_cast<std::size_t>(line_) * sizeof(T));
     }
   }
 
@@ -129,8 +109,7 @@ class Weights {
   };
   Lines lines_of(const Region& r, T* copy) const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    const T* y = static_cast<const T*>(c_.y) + r.image * c_.y_image + r.d * c_.axis[0].out_stride + c_.y_first +
-                 r.h0 * h.out_stride + r.w0 * w.out_stride;
+    const T* y = y_at<T>(c_, r.image, r.d, r.h0, r.w0);
     if (copy == nullptr) return {y, h.out_stride, w.out_stride, c_.y_channels};
     const i64 pixel = c_.groups * line_, row = (r.w1 - r.w0) * pixel;
     for (i64 i = 0; i < r.h1 - r.h0; ++i) {
@@ -152,8 +131,7 @@ class Weights {
     const i64 th = u % h.taps, td = u / h.taps % c_.axis[0].taps, group = u / (h.taps * c_.axis[0].taps);
     if (strip.depth[td] < 0) return;
     i64 begin = r.h0, end = r.h1;
-    while (begin < end && begin * h.step + h.offset[th] < 0) ++begin;
-    while (end > begin && (end - 1) * h.step + h.offset[th] >= h.in) --end;
+    clip_positions(h, th, begin, end);
     if (begin == end) return;
     const i64 pixel = w.step * strip.pixel, row = h.step * strip.row_stride;
     const T* x = strip.base + strip.origin + strip.depth[td] + begin * row + h.offset[th] * strip.row_stride +
@@ -197,7 +175,7 @@ class Weights {
   i64 row_runs_, length_;
   i64 vectors_, line_;  // vectors of one group's channels of y; their numbers
   Cut cut_;
-  i64 rows_, cols_, high_, wide_, chunks_;
+  Grid grid_;
   i64 parts_ = 1, shares_ = 1;
   i64 out_row_ = 0, out_group_ = 0;
 };

@@ -4,7 +4,6 @@
 // y channels). The gradient of the kernel is the adjoint, G' [sum over tiles of (B' d B) . (A Y A')] G: 36 products of
 // (x channels, tiles) by (tiles, y channels). An infinity or NaN would spread over its tile: results with one in them
 // are computed again, plainly.
-#include "../scratch.hpp"
 #include "../thread_pool.hpp"
 #include "conv_strip.hpp"
 #include "conv_sum.hpp"
@@ -30,6 +29,67 @@ KERASISH_INLINE bool any_nan(const typename Simd<T>::vector& v) {
   return found;
 }
 
+// The tiles of an image. They may reach beyond its end, or leave a few positions over.
+struct Tiling {
+  i64 high, wide;
+  i64 time;  // estimated cycles, without the transform of the kernel
+};
+
+// Estimated cycles of the plain sum for a number of positions.
+i64 plain_time(const TapSum& c, i64 positions) {
+  return positions * 9 * c.x_channels * divide_up(c.y_channels, f32_lanes) / 2;
+}
+
+// The transforms cost about a hundred cycles for each tile and vector of channels; positions that are left over cost
+// more than others, being in thin regions.
+Tiling tiling_of(const TapSum& c, i64 high, i64 wide) {
+  const i64 x = divide_up(c.x_channels, f32_lanes), y = divide_up(c.y_channels, f32_lanes), tiles = high * wide;
+  const i64 height = least(high * tile_out, c.axis[1].out), width = least(wide * tile_out, c.axis[2].out);
+  const i64 rest = c.axis[1].out * c.axis[2].out - height * width;
+  const i64 time = tiles * (components * c.x_channels * y / 2 + 100 * (x + y)) + plain_time(c, rest) * 3 / 2;
+  return {high, wide, c.images * time};
+}
+
+Tiling covering_tiling(const TapSum& c) {
+  return tiling_of(c, divide_up(c.axis[1].out, tile_out), divide_up(c.axis[2].out, tile_out));
+}
+
+Tiling best_tiling(const TapSum& c) {
+  Tiling best = covering_tiling(c);
+  for (i64 i = 1; i < 4; ++i) {
+    const i64 high = c.axis[1].out / tile_out, wide = c.axis[2].out / tile_out;
+    const Tiling other = tiling_of(c, i & 1 ? high : divide_up(c.axis[1].out, tile_out),
+                                   i & 2 ? wide : divide_up(c.axis[2].out, tile_out));
+    if (other.high > 0 && other.wide > 0 && other.time < best.time) best = other;
+  }
+  return best;
+}
+
+// Whether tiles are faster than the plain sum, transforms of the kernel included. One beyond the second cache is read
+// again by each task.
+bool pays(const TapSum& c, const Tiling& tiling) {
+  const i64 products = c.x_channels * divide_up(c.y_channels, f32_lanes), kernel = components * products * 64;
+  const i64 transforms = 100 * products + (kernel > 1 << 20 ? kernel / 4 : 0);
+  return tiling.time + transforms < plain_time(c, c.images * c.axis[1].out * c.axis[2].out);
+}
+
+// Rows [h0, h1) and columns [w0, w1) of all images by the plain sum.
+template <class T>
+void sum_plainly(const TapSum& c, const Region& r) {
+  TapSum part = c;
+  const i64 begin[] = {0, r.h0, r.w0}, end[] = {c.axis[0].out, r.h1, r.w1};
+  i64 offset[3][3];
+  for (int i = 1; i < 3; ++i) {
+    TapAxis& axis = part.axis[i];
+    for (int t = 0; t < 3; ++t) offset[i][t] = axis.offset[t] + begin[i];
+    axis.offset = offset[i];
+    axis.out = end[i] - begin[i];
+    part.y_first += begin[i] * axis.out_stride;
+    part.begin[i] += begin[i];
+  }
+  sum_direct<T>(part);
+}
+
 // Tiles of one task: tile rows [begin, end), counted over all images, and tile columns [j0, j1).
 struct Tiles {
   i64 begin, end, j0, j1;
@@ -43,10 +103,7 @@ class Winograd {
 
  public:
   // `bytes`: of the transformed tiles of a task.
-  Winograd(const TapSum& call, i64 bytes) : c_(call) {
-    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    high_ = divide_up(h.out, tile_out);
-    wide_ = divide_up(w.out, tile_out);
+  Winograd(const TapSum& call, const Tiling& tiling, i64 bytes) : c_(call), high_(tiling.high), wide_(tiling.wide) {
     x_vectors_ = divide_up(c_.x_channels, lanes);
     y_vectors_ = divide_up(c_.y_channels, lanes);
     x_line_ = x_vectors_ * lanes;
@@ -58,6 +115,7 @@ class Winograd {
     y_plane_ = rows_ * cols_ * y_line_ + line;
   }
 
+  // Sums of all positions that the tiles reach; the others are left to sum_plainly.
   void sum() {
     cut_ = best_cut(rows_ * cols_, y_vectors_);
     pack();
@@ -67,14 +125,14 @@ class Winograd {
     });
   }
 
-  // Returns whether all results are finite.
+  // Returns whether all results are finite: if not, they are not the plain sum's.
   bool weights() {
     cut_ = best_cut(c_.x_channels, y_vectors_);
     const i64 size = components * c_.x_channels * y_line_;
     const i64 threads = num_threads();
     const i64 copies = size * static_cast<i64>(sizeof(T)) > 128 * 1024 ? threads : 2 * threads;
     const i64 parts = threads == 1 ? 1 : most(1, least(tasks(), copies));
-    T* sums = static_cast<T*>(scratch(Scratch::pack_b, static_cast<std::size_t>(parts * size) * sizeof(T)));
+    T* sums = workspace<T>(Scratch::pack_b, parts * size);
     parallel_for(static_cast<std::size_t>(parts), 1, [&](std::size_t begin, std::size_t end) {
       const Space space = take_space();
       for (i64 part = static_cast<i64>(begin); part < static_cast<i64>(end); ++part) {
@@ -113,18 +171,17 @@ class Winograd {
   }
 
   Space take_space() const {
-    const std::size_t strip = static_cast<std::size_t>((tile_out * rows_ + 2) * (tile_out * cols_ + 2) * x_line_ + tile_out * tile_out * y_line_);
-    const std::size_t x = static_cast<std::size_t>(components * x_plane_), y = static_cast<std::size_t>(components * y_plane_);
+    const i64 strip = (tile_out * rows_ + 2) * (tile_out * cols_ + 2) * x_line_;
     Space s;
-    s.strip = static_cast<T*>(scratch(Scratch::window, strip * sizeof(T)));
-    s.x = static_cast<T*>(scratch(Scratch::transformed, (x + y) * sizeof(T)));
-    s.y = s.x + x;
+    s.strip = workspace<T>(Scratch::window, most(strip, tile_out * tile_out * y_line_));
+    s.x = workspace<T>(Scratch::transformed, components * (x_plane_ + y_plane_));
+    s.y = s.x + components * x_plane_;
     return s;
   }
 
   // The transformed kernel, cut into the panels of `multiply`: component, panel, x channel, y channels of the panel.
   void pack() {
-    T* to = static_cast<T*>(scratch(Scratch::pack_a, static_cast<std::size_t>(components * c_.x_channels * y_line_) * sizeof(T)));
+    T* to = workspace<T>(Scratch::pack_a, components * c_.x_channels * y_line_);
     kernel_ = to;
     parallel_for(static_cast<std::size_t>(c_.x_channels), 16, [&](std::size_t begin, std::size_t end) {
       for (i64 p = 0; p < cut_.panels; ++p) {
@@ -141,7 +198,8 @@ class Winograd {
 
   void pack_vector(i64 k, i64 v, T* to) const {
     const int count = static_cast<int>(least(lanes, c_.y_channels - v * lanes));
-    const T* from = static_cast<const T*>(c_.weights) + c_.axis[0].weight[0] + k * c_.weight_x + v * lanes * c_.weight_y;
+    const T* from = static_cast<const T*>(c_.weights) + c_.axis[0].weight[0];
+    from += k * c_.weight_x + v * lanes * c_.weight_y;
     transform_kernel<T>(
         [&](int i, int j) {
           const T* tap = from + c_.axis[1].weight[i] + c_.axis[2].weight[j];
@@ -211,8 +269,9 @@ class Winograd {
       for (i64 i = i0; i < i1; ++i) {
         for (i64 j = t.j0; j < t.j1; ++j, ++number) write_tile(image, i, j, space.y + number * y_line_, seen);
       }
-      const Region r{image, 0, tile_out * i0, least(tile_out * i1, h.out), tile_out * t.j0, least(tile_out * t.j1, w.out)};
-      if (any_nan<T>(seen)) sum_plainly(r);
+      const i64 h1 = least(tile_out * i1, h.out), w1 = least(tile_out * t.j1, w.out);
+      const Region r{image, 0, tile_out * i0, h1, tile_out * t.j0, w1};
+      if (any_nan<T>(seen)) sum_again(r);
       finish_rows(c_, r.image, r.d, r.h0, r.h1, r.w0, r.w1);
     });
   }
@@ -255,23 +314,14 @@ class Winograd {
     }
   }
 
-  void sum_plainly(const Region& r) const {
-    TapSum part = c_;
-    i64 rows[3], cols[3];
-    for (int t = 0; t < 3; ++t) {
-      rows[t] = c_.axis[1].offset[t] + r.h0;
-      cols[t] = c_.axis[2].offset[t] + r.w0;
-    }
-    part.axis[1].offset = rows;
-    part.axis[1].out = r.h1 - r.h0;
-    part.axis[2].offset = cols;
-    part.axis[2].out = r.w1 - r.w0;
-    part.images = 1;
-    part.x = static_cast<T*>(c_.x) + r.image * c_.x_image;
-    part.y = static_cast<T*>(c_.y) + r.image * c_.y_image;
-    part.y_first += r.h0 * c_.axis[1].out_stride + r.w0 * c_.axis[2].out_stride;
-    part.epilogue = {};
-    sum_direct<T>(part);
+  // One image's region; its epilogue comes later.
+  void sum_again(const Region& r) const {
+    TapSum image = c_;
+    image.images = 1;
+    image.x = static_cast<T*>(c_.x) + r.image * c_.x_image;
+    image.y = static_cast<T*>(c_.y) + r.image * c_.y_image;
+    image.epilogue = {};
+    sum_plainly<T>(image, r);
   }
 
   void transform_y(const Tiles& t, const Space& space) const {
@@ -315,7 +365,8 @@ class Winograd {
     for (i64 k = 0; k < components; ++k) {
       T* out = sums + k * c_.x_channels * y_line_;
       for (i64 b = 0; b < cut_.heights; ++b) {
-        const i64 c0 = part_begin(c_.x_channels, cut_.heights, b), height = part_begin(c_.x_channels, cut_.heights, b + 1) - c0;
+        const i64 c0 = part_begin(c_.x_channels, cut_.heights, b);
+        const i64 height = part_begin(c_.x_channels, cut_.heights, b + 1) - c0;
         for (i64 p = 0; p < cut_.panels; ++p) {
           const i64 v0 = part_begin(y_vectors_, cut_.panels, p), v1 = part_begin(y_vectors_, cut_.panels, p + 1);
           outer_block<T>(static_cast<int>(height), static_cast<int>(v1 - v0))(
@@ -351,7 +402,7 @@ class Winograd {
   }
 
   const TapSum& c_;
-  i64 high_, wide_;      // tiles of an image
+  i64 high_, wide_;  // tiles of an image
   i64 x_vectors_, y_vectors_, x_line_, y_line_;
   i64 rows_, cols_;      // tiles of a task, at most
   i64 down_, across_;    // tasks
@@ -364,27 +415,29 @@ bool three_neighbours(const TapAxis& a) {
   return a.taps == 3 && a.step == 1 && a.offset[1] == a.offset[0] + 1 && a.offset[2] == a.offset[1] + 1;
 }
 
-}  // namespace
-
-// Float32 only: who asks for float64 wants its digits. Otherwise by estimated cycles; the transforms cost about a hundred
-// for each tile and vector of channels, and a transformed kernel beyond the second cache is read again by each task.
+// Float32 only: who asks for float64 wants its digits.
 bool fits_winograd(const TapSum& c) {
   const TapAxis &d = c.axis[0], &h = c.axis[1], &w = c.axis[2];
   if (c.dtype != Dtype::float32 || c.groups != 1) return false;
   if (d.in != 1 || d.out != 1 || d.taps != 1 || d.offset[0] != 0) return false;
-  if (!three_neighbours(h) || !three_neighbours(w)) return false;
-  const i64 x = divide_up(c.x_channels, f32_lanes), y = divide_up(c.y_channels, f32_lanes);
-  const i64 tiles = c.images * divide_up(h.out, tile_out) * divide_up(w.out, tile_out);
-  const i64 products = c.x_channels * y, kernel = components * products * 64;
-  const i64 plain = c.images * h.out * w.out * 9 * products / 2;
-  const i64 transforms = 100 * (tiles * (x + y) + products) + (kernel > 1 << 20 ? kernel / 4 : 0);
-  return tiles * components * products / 2 + transforms < plain;
+  return three_neighbours(h) && three_neighbours(w);
 }
 
-void sum_winograd(const TapSum& c) { Winograd<float>(c, sum_bytes).sum(); }
+}  // namespace
 
-void weights_winograd(const TapSum& c) {
-  if (!Winograd<float>(c, weights_bytes).weights()) weights_direct<float>(c);
+bool sum_winograd(const TapSum& c) {
+  const Tiling tiling = best_tiling(c);
+  if (!fits_winograd(c) || !pays(c, tiling)) return false;
+  Winograd<float>(c, tiling, sum_bytes).sum();
+  const i64 height = tiling.high * tile_out, width = tiling.wide * tile_out, rows = c.axis[1].out, cols = c.axis[2].out;
+  if (width < cols) sum_plainly<float>(c, {0, 0, 0, least(height, rows), width, cols});
+  if (height < rows) sum_plainly<float>(c, {0, 0, height, rows, 0, cols});
+  return true;
+}
+
+bool weights_winograd(const TapSum& c) {
+  const Tiling tiling = covering_tiling(c);
+  return fits_winograd(c) && pays(c, tiling) && Winograd<float>(c, tiling, weights_bytes).weights();
 }
 
 }  // namespace KERASISH_ISA

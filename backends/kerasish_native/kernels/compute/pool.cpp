@@ -1,8 +1,8 @@
 // Pooling kernels. Vectors run along the channels; the windows of an axis are cut off at the ends of the input.
 #include "../families/pool.hpp"
-#include "../scratch.hpp"
 #include "../thread_pool.hpp"
 #include "pool_lanes.hpp"
+#include "workspace.hpp"
 
 namespace kerasish {
 namespace KERASISH_ISA {
@@ -42,7 +42,7 @@ struct Axes {
 Axes tabulate(const PoolCall& c) {
   i64 size = 0;
   for (int i = 0; i < 3; ++i) size += c.out[i] + c.in[i];
-  Span* next = static_cast<Span*>(scratch(Scratch::tile, static_cast<std::size_t>(size) * sizeof(Span) + 64));
+  Span* next = workspace<Span>(Scratch::tile, size);
   Axes axes;
   for (int i = 0; i < 3; ++i) {
     axes.windows[i] = next;
@@ -67,8 +67,8 @@ template <class Body>
 void each_row(const PoolCall& c, const i64 (&size)[3], Body body) {
   const i64 rows = c.images * size[0] * size[1];
   const i64 work = size[2] * c.channels * c.window[0] * c.window[1] * c.window[2] + 1;
-  const i64 grain = (task_elements + work - 1) / work;
-  parallel_for(static_cast<std::size_t>(rows), static_cast<std::size_t>(grain), [&](std::size_t begin, std::size_t end) {
+  const auto grain = static_cast<std::size_t>((task_elements + work - 1) / work);
+  parallel_for(static_cast<std::size_t>(rows), grain, [&](std::size_t begin, std::size_t end) {
     for (i64 i = static_cast<i64>(begin); i < static_cast<i64>(end); ++i) {
       body(i / size[1] / size[0], i / size[1] % size[0], i % size[1]);
     }
@@ -82,8 +82,7 @@ struct Window {
 };
 
 Window window_space(const PoolCall& c) {
-  const i64 most = c.window[0] * c.window[1] * c.window[2];
-  return {static_cast<i64*>(scratch(Scratch::other, static_cast<std::size_t>(most) * sizeof(i64) + 64)), 0};
+  return {workspace<i64>(Scratch::other, c.window[0] * c.window[1] * c.window[2]), 0};
 }
 
 void take_window(const PoolCall& c, const Axes& axes, i64 d, i64 h, i64 w, Window& window) {
@@ -188,7 +187,9 @@ void max_pool_grad_row(const PoolCall& c, const Axes& axes, i64 image, i64 d, i6
     const auto spread = [&](i64 k, auto read, auto write) {
       const MaskOf<V> number = first_largest<V>(window.count, [&](i64 t) { return read(x + window.places[t] + k); });
       const V value = read(g + k);
-      for (i64 t = 0; t < window.count; ++t) write(y + window.places[t] + k, number == static_cast<int>(t) ? value : V{});
+      for (i64 t = 0; t < window.count; ++t) {
+        write(y + window.places[t] + k, number == static_cast<int>(t) ? value : V{});
+      }
     };
     each_vector<L::count>(
         0, c.channels, [&](i64 k) { spread(k, [](const S* p) { return L::get(p); }, [](S* p, V v) { L::put(p, v); }); },
@@ -198,8 +199,9 @@ void max_pool_grad_row(const PoolCall& c, const Axes& axes, i64 image, i64 d, i6
   }
 }
 
-// The gradient of rows [h0, h1) of an image (all of its depth). First the winners of all windows that reach into them are
-// found, then each input position gathers from the windows around it, the last one first: the order of their elements.
+// The gradient of rows [h0, h1) of an image (all of its depth). First the winners of all windows that reach into them
+// are found, then each input position gathers from the windows around it, the last one first: in the order of their
+// elements.
 template <class S>
 class MaxGradRows {
   using L = Lanes<S>;
@@ -207,7 +209,8 @@ class MaxGradRows {
   using M = MaskOf<V>;
 
  public:
-  MaxGradRows(const PoolCall& call, const Axes& axes, i64 image, i64 h0, i64 h1) : c_(call), axes_(axes), image_(image), h0_(h0), h1_(h1) {
+  MaxGradRows(const PoolCall& call, const Axes& axes, i64 image, i64 h0, i64 h1)
+      : c_(call), axes_(axes), image_(image), h0_(h0), h1_(h1) {
     rows_ = {c_.out[1], 0};
     for (i64 h = h0; h < h1; ++h) {
       const Span around = axes.around[1][h];
@@ -216,8 +219,7 @@ class MaxGradRows {
       if (around.end > rows_.end) rows_.end = around.end;
     }
     vectors_ = (c_.channels + L::count - 1) / L::count;
-    const i64 size = c_.out[0] * rows_.size() * c_.out[2] * vectors_;
-    winners_ = static_cast<M*>(scratch(Scratch::window, static_cast<std::size_t>(size) * sizeof(M) + 64));
+    winners_ = workspace<M>(Scratch::window, c_.out[0] * rows_.size() * c_.out[2] * vectors_);
   }
 
   void run() {
@@ -263,7 +265,7 @@ class MaxGradRows {
 
   void gather(i64 d, i64 h, i64 w) {
     const Span ds = axes_.around[0][d], hs = axes_.around[1][h], ws = axes_.around[2][w];
-    Source* sources = static_cast<Source*>(scratch(Scratch::other, static_cast<std::size_t>(ds.size() * hs.size() * ws.size()) * sizeof(Source) + 64));
+    Source* sources = workspace<Source>(Scratch::other, ds.size() * hs.size() * ws.size());
     i64 count = 0;
     for (i64 i = ds.end; i-- > ds.begin;) {
       const Span di = axes_.windows[0][i];
@@ -423,7 +425,7 @@ void mean_pool_grad(const PoolCall& c) {
   i64 most = 1;
   for (int i = 0; i < 3; ++i) most *= (c.window[i] + c.stride[i] - 1) / c.stride[i];
   each_row(c, c.in, [&](i64 image, i64 d, i64 h) {
-    Share* shares = static_cast<Share*>(scratch(Scratch::other, static_cast<std::size_t>(most) * sizeof(Share) + 64));
+    Share* shares = workspace<Share>(Scratch::other, most);
     const S* g = at<S>(c.x, c.out, c.channels, image, 0, 0, 0);
     const Span ds = axes.around[0][d], hs = axes.around[1][h];
     for (i64 w = 0; w < c.in[2]; ++w) {

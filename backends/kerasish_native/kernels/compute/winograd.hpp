@@ -2,7 +2,7 @@
 //
 //   Y = A' [(G g G') . (B' d B)] A     (Lavin, Gray: "Fast algorithms for convolutional neural networks", CVPR 2016)
 //
-// turns a 6 x 6 tile d of the input into 4 x 4 outputs Y with 36 products instead of 144. One line of it is a product of
+// turns a 6 x 6 tile d of the input into 4 x 4 outputs Y with 36 products instead of 144. A line of it is a product of
 // polynomials, known from its values at 0, a, -a, b, -b and infinity. The usual points 1 and 2 lose a decimal digit;
 // with a = 5/8 and b = 3/2, found by measuring, the error is about twice that of the plain sum in float32
 // (root mean square over 16 to 256 channels), and all constants but those of G are exact.
@@ -125,7 +125,8 @@ KERASISH_INLINE void both_ways(Line line, Read read, Write write) {
 template <class T>
 KERASISH_INLINE void transform_input(const T* d, i64 row, i64 pixel, T* u, i64 plane) {
   both_ways<T, tile_in, tile_in>(
-      [](const auto& from, auto& to) { input_line<T>(from, to); }, [&](int i, int j) { return load(d + i * row + j * pixel); },
+      [](const auto& from, auto& to) { input_line<T>(from, to); },
+      [&](int i, int j) { return load(d + i * row + j * pixel); },
       [&](int i, int j, Vec<T> x) { store(u + (i * tile_in + j) * plane, x); });
 }
 
@@ -133,13 +134,15 @@ KERASISH_INLINE void transform_input(const T* d, i64 row, i64 pixel, T* u, i64 p
 template <class T, class Write>
 KERASISH_INLINE void transform_output(const T* m, i64 plane, Write write) {
   both_ways<T, tile_in, tile_out>(
-      [](const auto& from, auto& to) { output_line<T>(from, to); }, [&](int i, int j) { return load(m + (i * tile_in + j) * plane); }, write);
+      [](const auto& from, auto& to) { output_line<T>(from, to); },
+      [&](int i, int j) { return load(m + (i * tile_in + j) * plane); }, write);
 }
 
 template <class T>
 KERASISH_INLINE void transform_gradient(const T* y, i64 row, i64 pixel, T* u, i64 plane) {
   both_ways<T, tile_out, tile_in>(
-      [](const auto& from, auto& to) { output_line_back<T>(from, to); }, [&](int i, int j) { return load(y + i * row + j * pixel); },
+      [](const auto& from, auto& to) { output_line_back<T>(from, to); },
+      [&](int i, int j) { return load(y + i * row + j * pixel); },
       [&](int i, int j, Vec<T> x) { store(u + (i * tile_in + j) * plane, x); });
 }
 

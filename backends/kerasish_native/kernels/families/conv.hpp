@@ -33,7 +33,10 @@ struct TapSum {
   std::int64_t y_first;                         // of position 0, in elements
   std::int64_t groups, x_channels, y_channels;  // channels of one group
   std::int64_t weight_x, weight_y, weight_group;  // elements from one channel of x, of y, one group to the next
-  Epilogue epilogue;  // only where y is a contiguous matrix of positions and channels
+  // Only where y is part of a contiguous matrix of positions and channels: of images of `whole` positions, of which
+  // these are the ones from `begin` on.
+  Epilogue epilogue;
+  std::int64_t whole[3], begin[3];
 };
 
 struct ConvKernels {

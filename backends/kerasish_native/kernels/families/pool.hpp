@@ -7,8 +7,9 @@
 
 namespace kerasish {
 
-// Arrays are contiguous: (images, *in, channels) and (images, *out, channels). Fewer than three spatial axes are preceded
-// by axes of size one. Window p of an axis holds positions p * stride - pad + [0, window), less those outside of the input.
+// Arrays are contiguous: (images, *in, channels) and (images, *out, channels). Fewer than three spatial axes are
+// preceded by axes of size one. Window p of an axis holds positions p * stride - pad + [0, window), less those outside
+// of the input.
 struct PoolCall {
   Dtype dtype;
   std::int64_t images, channels;
@@ -18,14 +19,19 @@ struct PoolCall {
   void* y;
 };
 
-// A maximum is NaN where its window holds one. "The first largest" is the first in the order of the window; NaN counts as
-// largest. Means and gradients are for floats; 16-bit floats are added in float32, but for the gradient of a maximum.
+// A maximum is NaN where its window holds one. "The first largest" is the first in the order of the window; NaN counts
+// as largest. Means and gradients are for floats; 16-bit floats are added in float32.
 struct PoolKernels {
-  void (*max)(const PoolCall&);       // y (out) of x (in), any dtype but bool
-  void (*max_grad)(const PoolCall&);  // y (in): values (out) at the first largest element of each window of x (in), added
-  void (*max_pick)(const PoolCall&);  // y (out): values (in) at the first largest element of each window of x (in)
-  void (*mean)(const PoolCall&);      // y (out) of x (in), over the elements inside of the input
-  void (*mean_grad)(const PoolCall&); // y (in) of x (out)
+  // y (out) of x (in), any dtype but bool.
+  void (*max)(const PoolCall&);
+  // y (in): values (out) at the first largest element of each window of x (in), added.
+  void (*max_grad)(const PoolCall&);
+  // y (out): values (in) at the first largest element of each window of x (in).
+  void (*max_pick)(const PoolCall&);
+  // y (out) of x (in), over the elements inside of the input.
+  void (*mean)(const PoolCall&);
+  // y (in) of x (out).
+  void (*mean_grad)(const PoolCall&);
 };
 
 }  // namespace kerasish

@@ -77,6 +77,7 @@ TapPlan forward_taps(const ConvShape& shape) {
   sum.weight_group = s.filters / s.groups;
   for (int i = 0; i < 3; ++i) {
     sum.axis[i] = {s.in[i], x[i], s.out[i], y[i], s.stride[i], 0, nullptr, nullptr};
+    sum.whole[i] = s.out[i];
     for (std::int64_t t = 0; t < s.window[i]; ++t) {
       plan.offset[i].push_back(t * s.dilation[i] - s.pad[i]);
       plan.weight[i].push_back(t * k[i]);

@@ -8,8 +8,8 @@
 
 namespace kerasish {
 
-// y (images, *out, filters) = convolution of x (images, *in, channels) with kernel (*window, channels / groups, filters);
-// all contiguous. Fewer than three spatial axes are preceded by axes of size one.
+// y (images, *out, filters) is the convolution of x (images, *in, channels) with the kernel (*window, channels /
+// groups, filters); all are contiguous. Fewer than three spatial axes are preceded by axes of size one.
 struct ConvShape {
   Dtype dtype = Dtype::float32;
   std::int64_t images = 0, channels = 0, filters = 0, groups = 1;
