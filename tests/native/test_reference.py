@@ -17,6 +17,7 @@ from kerasish.core.errors import EngineError
 from kerasish.core.primitive import RULES
 from kerasish.core.registry import get_engine, use_backend
 from kerasish_native import reference
+from tests.libraries import library
 
 ENGINE = get_engine("native")
 NAN, INF = math.nan, math.inf
@@ -207,7 +208,7 @@ CONVS = [
 
 @pytest.mark.parametrize("case", CONVS, ids=str)
 def test_convolutions_and_pools_agree_with_torch(case):
-    torch = pytest.importorskip("torch")
+    torch = library("torch")
     size, window, stride, dilation, pads, groups, channels, filters = case
     rank = len(size)
     x, kernel = normal(2, *size, channels), normal(*(window,) * rank, channels // groups, filters, seed=1)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kerasish.core import threefry
+from tests.libraries import library
 
 KNOWN_ANSWERS = [  # of the Random123 distribution: key, counter, result
     ((0x00000000, 0x00000000), (0x00000000, 0x00000000), (0x6B200159, 0x99BA4EFE)),
@@ -125,7 +126,7 @@ def test_a_wrong_count_is_named(kernels, n):
 
 
 def test_bits_equal_those_of_jax():
-    random = pytest.importorskip("jax.extend.random")
+    random = library("jax.extend.random")
     key = as_key((0x13198A2E, 0x03707344))
     counters = np.concatenate([np.arange(1000, dtype=np.uint32), np.zeros(1000, np.uint32)])
     np.testing.assert_array_equal(threefry.random_bits(key, 2000), random.threefry_2x32(key, counters))

@@ -11,8 +11,9 @@ from kerasish.core.abstract import AbstractTensor
 from kerasish.core.convert import dtype_of, to_numpy
 from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.symbolic import infer
+from tests.libraries import library
 
-keras = pytest.importorskip("keras")
+keras = library("keras")
 
 # Keras' JAX runs without 64 bits.
 NARROW = ("bool", "uint8", "uint16", "int8", "int16", "int32", "float16", "bfloat16", "float32")

@@ -5,8 +5,9 @@ import inspect
 import pytest
 
 import kerasish.ops
+from tests.libraries import library
 
-keras = pytest.importorskip("keras")
+keras = library("keras")
 
 # Complex tensors are no part of the engine contract.
 MISSING = {"eig", "view_as_complex", "view_as_real"}

@@ -1,5 +1,6 @@
 """Values, shapes and gradients of the nn and image operations, row by row of the table."""
 
+import functools
 import inspect
 
 import numpy as np
@@ -8,14 +9,53 @@ import pytest
 from kerasish import ops
 from kerasish.core import primitives as p
 from kerasish.core.convert import to_numpy
+from kerasish.core.registry import engine_of, use_backend
 from kerasish.core.symbolic import SymbolicTensor
-from tests.ops_nn.cases import ALL, OURS, THEIRS, flat, on, rand
+from tests.batches import Batches, whole
+from tests.ops_nn.cases import ALL, EXPECTED, OURS, THEIRS, flat, on, rand
+
+# Arrays that are read on the host: parameters, not data.
+PARAMETERS = {"scale_and_translate": (2, 3)}
 
 
-@pytest.mark.parametrize("case", ALL, ids=str)
-def test_value_is_keras(engine, case):
-    ours = flat(case.ours(*(on(engine, a) for a in case.args), **case.kwargs))
-    theirs = flat(case.oracle())
+def tensors_of(case):
+    """Which arguments are tensors."""
+    arrays = [i for i, a in enumerate(case.args) if isinstance(a, np.ndarray)]
+    return [i for i in arrays if i not in PARAMETERS.get(case.name, ())]
+
+
+def call(case, tensors):
+    """What the operation gives for tensors in place of its arrays."""
+    args = list(case.args)
+    for i, tensor in zip(tensors_of(case), tensors, strict=True):
+        args[i] = tensor
+    return case.ours(*args, **case.kwargs)
+
+
+def in_batches(cases, of_row, inputs_of):
+    """`of_row(case, tensors)` for every row on an engine; a batch of rows is one compiled function on jax."""
+
+    @functools.cache
+    def answers(engine):
+        def of_rows(rows):
+            def run(inputs):
+                return [of_row(case, tensors) for case, tensors in zip(rows, inputs, strict=True)]
+
+            inputs = [[ops.convert_to_tensor(x) for x in inputs_of(case)] for case in rows]
+            return whole(engine, run)(inputs)
+
+        return Batches(cases, of_rows, size=8 if engine.name == "jax" else 1)
+
+    return answers
+
+
+VALUES = in_batches(ALL, call, lambda case: [case.args[i] for i in tensors_of(case)])
+
+
+@pytest.mark.parametrize("index", range(len(ALL)), ids=map(str, ALL))
+def test_value_is_keras(engine, index):
+    case = ALL[index]
+    ours, theirs = flat(VALUES(engine)[index]), flat(EXPECTED[index])
     assert [o.shape for o in ours] == [t.shape for t in theirs]
     for one, two in zip(ours, theirs, strict=True):
         assert one.dtype == two.dtype
@@ -28,13 +68,8 @@ def test_value_is_keras(engine, case):
 @pytest.mark.parametrize("engine", ["native"], indirect=True)
 def test_symbolic_shape_is_eager_shape(engine, case):
     eager = flat(case.ours(*case.args, **case.kwargs))
-    arrays = [i for i, a in enumerate(case.args) if isinstance(a, np.ndarray)]
-    parameters = {"scale_and_translate": arrays[1:], "affine_transform": [], "perspective_transform": []}
-    args = list(case.args)
-    for i in arrays:
-        if i not in parameters.get(case.name, ()):
-            args[i] = SymbolicTensor(args[i].shape, str(args[i].dtype))
-    result = case.ours(*args, **case.kwargs)
+    arrays = [case.args[i] for i in tensors_of(case)]
+    result = call(case, [SymbolicTensor(a.shape, str(a.dtype)) for a in arrays])
     results = list(result) if isinstance(result, (tuple, list)) else [result]
     if not (case.name == "ctc_decode" and case.kwargs.get("strategy")):
         assert [r.shape for r in results] == [e.shape for e in eager]
@@ -106,49 +141,78 @@ def numeric(function, inputs, which, step=1e-6):
 GRADIENTS = [c for c in ALL if c.grad]
 
 
-@pytest.mark.parametrize("case", GRADIENTS, ids=str)
-def test_gradient_is_central_difference(engine, case):
-    where = [i for i, a in enumerate(case.args) if isinstance(a, np.ndarray) and a.dtype == np.float32]
-    if case.name in ("affine_transform", "map_coordinates"):
-        where = where[:1]
-    inputs = [case.args[i].astype("float64") for i in where]
+def moving(case):
+    """Which arguments are differentiated: float arrays."""
+    found = [i for i, a in enumerate(case.args) if isinstance(a, np.ndarray) and a.dtype == np.float32]
+    return found[:1] if case.name in ("affine_transform", "map_coordinates") else found
+
+
+def inputs_of(case):
+    return [case.args[i].astype("float64") for i in moving(case)]
+
+
+def projection(case, values):
+    """A weighted sum of what the operation gives for other values of the moving arguments, in float64."""
+    args = list(case.args)
+    for i, value in zip(moving(case), values, strict=True):
+        args[i] = value
     kwargs = {
         k: v.astype("float64") if isinstance(v, np.ndarray) and v.dtype == np.float32 else v
         for k, v in case.kwargs.items()
     }
+    result = case.ours(*(on(None, a) for a in args), **kwargs)
+    total = None
+    for n, part in enumerate(result if isinstance(result, (tuple, list)) else [result]):
+        shape = tuple(part.shape)
+        weights = ops.convert_to_tensor(rand(*shape, seed=9 + n, dtype="float64"))
+        part = p.sum(p.multiply(part, weights), axis=tuple(range(len(shape))), keepdims=False)
+        total = part if total is None else p.add(total, part)
+    return total
 
-    def run(tensors):
-        args = list(case.args)
-        for i, tensor in zip(where, tensors, strict=True):
-            args[i] = tensor
-        args = [on(engine, a) for a in args]
-        result = case.ours(*args, **kwargs)
-        parts = result if isinstance(result, (tuple, list)) else [result]
-        total = None
-        for n, part in enumerate(parts):
-            shape = tuple(part.shape)
-            weights = ops.convert_to_tensor(rand(*shape, seed=9 + n, dtype="float64"))
-            part = p.sum(p.multiply(part, weights), axis=tuple(range(len(shape))), keepdims=False)
-            total = part if total is None else p.add(total, part)
-        return total
 
-    _, _, gradients = engine.value_and_grad(
-        lambda *xs: (run(list(xs)), None), [on(engine, x) for x in inputs]
-    )
-    # A few inputs only: the others' differences are as good, and finite differences are slow.
-    for which, gradient in list(enumerate(gradients))[:3]:
-        if inputs[which].size > 40 or engine.name != "native":  # along one direction: fewer calls
-            direction = rand(*inputs[which].shape, seed=3, dtype="float64")
+def direction(x):
+    return rand(*x.shape, seed=3, dtype="float64")
+
+
+@functools.cache
+def slopes(index):
+    """Central differences on the native engine along one direction of each of the first few inputs."""
+    inputs, found = inputs_of(GRADIENTS[index]), []
+    with use_backend("native"):
+        for which, x in enumerate(inputs[:3]):
             ends = []
             for sign in (1, -1):
-                moved = [x + sign * 1e-6 * direction if j == which else x for j, x in enumerate(inputs)]
-                ends.append(to_numpy(run([on(engine, x) for x in moved])))
-            expected = (ends[0] - ends[1]) / 2e-6
-            found = (to_numpy(gradient) * direction).sum()
-        else:
-            expected = numeric(lambda values: to_numpy(run([on(engine, v) for v in values])), inputs, which)
-            found = to_numpy(gradient)
-        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+                moved = [*inputs[:which], x + sign * 1e-6 * direction(x), *inputs[which + 1 :]]
+                ends.append(float(to_numpy(projection(GRADIENTS[index], moved))))
+            found.append((ends[0] - ends[1]) / 2e-6)
+    return found
+
+
+def gradient(case, tensors):
+    engine = engine_of(tensors)
+    return engine.value_and_grad(lambda *xs: (projection(case, xs), None), list(tensors))[2]
+
+
+PULLED = in_batches(GRADIENTS, gradient, inputs_of)
+
+
+@pytest.mark.parametrize("index", range(len(GRADIENTS)), ids=map(str, GRADIENTS))
+def test_gradient_is_central_difference(engine, index):
+    inputs = inputs_of(GRADIENTS[index])
+    for x, gradient, slope in zip(inputs, PULLED(engine)[index], slopes(index), strict=False):
+        assert (to_numpy(gradient) * direction(x)).sum() == pytest.approx(slope, rel=2e-5, abs=2e-5)
+
+
+SMALL = [i for i, case in enumerate(GRADIENTS) if max(a.size for a in case.arrays) <= 40]
+
+
+@pytest.mark.parametrize("index", SMALL, ids=[str(GRADIENTS[i]) for i in SMALL])
+@pytest.mark.parametrize("engine", ["native"], indirect=True)
+def test_every_partial_derivative_is_a_central_difference(engine, index):
+    case, inputs = GRADIENTS[index], inputs_of(GRADIENTS[index])
+    for which, gradient in enumerate(PULLED(engine)[index]):
+        expected = numeric(lambda values: to_numpy(projection(case, values)), inputs, which)
+        np.testing.assert_allclose(to_numpy(gradient), expected, rtol=2e-5, atol=2e-5)
 
 
 NAMES = [

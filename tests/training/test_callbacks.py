@@ -20,6 +20,7 @@ from kerasish import callbacks, layers
 from kerasish.core.errors import ArgumentError
 from kerasish.training.callbacks.monitor import MissingMonitorWarning
 from kerasish.training.callbacks.progress import duration, rate
+from tests.libraries import library
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -83,8 +84,8 @@ for _phase in ("train", "test", "predict"):
 @pytest.mark.parametrize("per_call", [1, 2])
 def test_events_come_in_keras_order(per_call):
     seen = []
-    for library, recorder in ((kerasish, Recorder()), (keras, KerasRecorder())):
-        model = library.Sequential([library.Input((4,)), library.layers.Dense(2)])
+    for module, recorder in ((kerasish, Recorder()), (keras, KerasRecorder())):
+        model = module.Sequential([module.Input((4,)), module.layers.Dense(2)])
         model.compile("sgd", "mse", steps_per_execution=per_call)
         options = {"batch_size": 5, "verbose": 0, "callbacks": [recorder]}
         model.fit(X, Y, epochs=2, validation_data=(X[:10], Y[:10]), **options)
@@ -115,7 +116,7 @@ def test_history():
     assert history.epoch == [1, 2]
     assert sorted(history.history) == ["loss", "mae", "val_loss", "val_mae"]
     assert all(len(v) == 2 and all(type(x) is float for x in v) for v in history.history.values())
-    pytest.importorskip("matplotlib")
+    library("matplotlib")
     assert len(history.plot().axes) == 2
 
 
@@ -369,7 +370,7 @@ def test_swap_ema_weights(engine):
 
 @pytest.mark.filterwarnings("ignore")
 def test_tensorboard_reads_its_files(tmp_path, engine):
-    pytest.importorskip("tensorboard")
+    library("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     model = compiled()

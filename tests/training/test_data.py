@@ -9,6 +9,7 @@ import kerasish
 from kerasish import layers
 from kerasish.core.errors import ArgumentError, DataError
 from kerasish.utils import PyDataset
+from tests.libraries import library
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(23, 4)).astype("float32")
@@ -45,24 +46,24 @@ class Samples:
 
 
 def _torch_loader():
-    torch_data = pytest.importorskip("torch.utils.data")
-    torch = pytest.importorskip("torch")
+    torch_data = library("torch.utils.data")
+    torch = library("torch")
     return torch_data.DataLoader(torch_data.TensorDataset(torch.tensor(X), torch.tensor(Y)), batch_size=5)
 
 
 def _torch_dataset():
-    torch_data = pytest.importorskip("torch.utils.data")
-    torch = pytest.importorskip("torch")
+    torch_data = library("torch.utils.data")
+    torch = library("torch")
     return torch_data.TensorDataset(torch.tensor(X), torch.tensor(Y))
 
 
 def _tf_dataset():
-    tf = pytest.importorskip("tensorflow")
+    tf = library("tensorflow")
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(5)
 
 
 def _frame():
-    pandas = pytest.importorskip("pandas")
+    pandas = library("pandas")
     return pandas.DataFrame(X, columns=list("abcd")), pandas.DataFrame(Y)
 
 

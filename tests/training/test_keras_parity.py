@@ -6,22 +6,16 @@ Keras runs on jax, kerasish on the engine under test. One row is one way of trai
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
-import os
-import warnings
 from collections.abc import Callable
 from typing import Any
-
-os.environ["KERAS_BACKEND"] = "jax"
 
 import numpy as np
 import pytest
 
 import kerasish
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import keras
+from tests.oracle import keras
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns where we do not
 
@@ -232,13 +226,25 @@ def resolved(value, library):
     return value
 
 
-def trained(library, row, weights=None):
-    """A model after its fit, and the history."""
+@functools.cache
+def starting_weights(row):
+    kerasish.utils.set_random_seed(3)
+    with kerasish.use_backend("native"):
+        return row.model(kerasish).get_weights()
+
+
+def trained(library, row):
+    """Weights after a fit, and its history."""
     model = row.model(library)
-    weights = weights if weights is not None else model.get_weights()
-    model.set_weights(weights)
+    model.set_weights(starting_weights(row))
     model.compile(**{k: resolved(v, library) for k, v in row.compile.items()})
-    return model, model.fit(**row.fit).history, weights
+    history = model.fit(**row.fit).history
+    return model.get_weights(), history
+
+
+@functools.cache
+def trained_by_keras(row):
+    return trained(keras, row)
 
 
 def assert_histories(ours, theirs, tolerance):
@@ -249,17 +255,11 @@ def assert_histories(ours, theirs, tolerance):
 
 @pytest.mark.parametrize("row", CASES, ids=lambda row: row.name)
 def test_history_equals_that_of_keras(engine, row):
-    kerasish.utils.set_random_seed(3)
-    ours, history, weights = trained(kerasish, row, starting_weights(row))
-    theirs, expected, _ = trained(keras, row, weights)
+    weights, history = trained(kerasish, row)
+    expected_weights, expected = trained_by_keras(row)
     assert_histories(history, expected, row.tolerance)
-    for left, right in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+    for left, right in zip(weights, expected_weights, strict=True):
         np.testing.assert_allclose(left, right, rtol=2e-3, atol=2e-4)
-
-
-def starting_weights(row):
-    kerasish.utils.set_random_seed(3)
-    return row.model(kerasish).get_weights()
 
 
 @pytest.mark.parametrize(
