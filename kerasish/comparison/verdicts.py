@@ -276,6 +276,7 @@ def seeds(runs: Runs) -> dict[str, Any] | None:
     """Whether the last values of losses and metrics differ more between engines than between seeds.
 
     None where there is one seed only. One value a seed and engine counts; `tests` holds a permutation test a metric.
+    Engines with values that are not finite are named in `left_out`: no test is needed to see that they differ.
     """
     by_seed = {
         name: {r.seed: r for r in sorted(found, key=lambda r: -r.repeat)} for name, found in runs.items()
@@ -285,14 +286,17 @@ def seeds(runs: Runs) -> dict[str, Any] | None:
         return None
     tests: dict[str, Any] = {}
     for metric in _shared_metrics(runs):
-        groups = [
-            [r.curves[metric][-1] for _, r in sorted(found.items())]
-            for found in by_seed.values()
+        values = {
+            name: [r.curves[metric][-1] for _, r in sorted(found.items())]
+            for name, found in by_seed.items()
             if len(found) > 1
-        ]
-        result = permutation_test(groups)
+        }
+        groups = {name: group for name, group in values.items() if all(map(math.isfinite, group))}
+        result = permutation_test(list(groups.values()))
         if result is not None:
-            tests[metric] = {**result._asdict(), "spread_of_seeds": _within(groups)}
+            left_out = [label(runs[name][0]) for name in values if name not in groups]
+            spread = _within(list(groups.values()))
+            tests[metric] = {**result._asdict(), "spread_of_seeds": spread, "left_out": left_out}
     main = next((m for m in ("val_loss", "loss") if m in tests), next(iter(tests), None))
     return {"seeds": count, "metric": main, "tests": tests, "text": _seeds_text(main, tests, count)}
 
@@ -312,7 +316,9 @@ def _seeds_text(main: str | None, tests: dict[str, Any], count: int) -> str:
     if main is None:
         return "Seeds were not compared: there are too few engines or values."
     test = tests[main]
-    figures = f"effect {test['effect']:.2g}, p = {_p(test)}, {count} seeds"
+    figures = f"effect {test['effect']:.2g}, p {_p(test)}, {count} seeds"
+    if test["left_out"]:
+        figures += f"; without {listed(test['left_out'])}, where it is not finite"
     if test["p_value"] < 0.05:
         return f"{main} differs more between engines than between seeds ({figures})."
     return f"{main} does not differ more between engines than between seeds ({figures})."
@@ -320,4 +326,4 @@ def _seeds_text(main: str | None, tests: dict[str, Any], count: int) -> str:
 
 def _p(test: dict[str, Any]) -> str:
     p = test["p_value"]
-    return f"{p:.2g}" if p >= 0.001 else "< 0.001"
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"

@@ -80,3 +80,10 @@ def test_low_precision_and_empty_weights():
 
     found = fingerprint([np.ones((2, 2), ml_dtypes.bfloat16), np.zeros((0, 3), "float32"), np.float32(2.0)])
     assert (found.count, found.norm) == (5, pytest.approx(math.sqrt(8)))
+
+
+def test_a_shift_of_all_weights_is_no_longer_than_it_is():
+    """Without random signs, changes of one sign would pile up in the buckets."""
+    before = [np.ones(100_000)]
+    found = distance(fingerprint([before[0] + 1e-3]), fingerprint(before))
+    assert found == pytest.approx(1e-3, rel=0.3)

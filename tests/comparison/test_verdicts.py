@@ -152,6 +152,15 @@ def test_an_engine_that_learns_worse_is_seen():
     assert set(found["tests"]) == {"loss", "accuracy", "val_accuracy"}
 
 
+def test_an_engine_that_ends_in_nan_is_left_out_and_named():
+    runs = seeded(1e-6)
+    runs["torch"] = [make_run("torch", repeat=k, seed=k, losses=(1.0, math.nan)) for k in range(6)]
+    found = verdicts.seeds(runs)
+    assert found["tests"]["loss"]["left_out"] == ["torch"]
+    assert found["tests"]["loss"]["p_value"] > 0.9
+    assert "without torch, where it is not finite" in found["text"]
+
+
 def test_one_seed_is_not_judged():
     assert verdicts.seeds(by_name(make_run(), make_run("jax"))) is None
 
