@@ -14,4 +14,5 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_indexing(m);
   kerasish::bind_windows(m);
   kerasish::bind_recurrent(m);
+  kerasish::bind_ordering(m);
 }

@@ -14,5 +14,6 @@ void bind_moving(nanobind::module_& m);
 void bind_indexing(nanobind::module_& m);
 void bind_windows(nanobind::module_& m);
 void bind_recurrent(nanobind::module_& m);
+void bind_ordering(nanobind::module_& m);
 
 }  // namespace kerasish

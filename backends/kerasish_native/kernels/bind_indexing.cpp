@@ -197,20 +197,12 @@ std::shared_ptr<Step> gather_nd_step(const View& x, const View& indices, const V
                   false));
 }
 
-bool is_packed(const View& view) {
-  std::int64_t stride = 1;
-  for (std::size_t i = view.shape.size(); i-- > 0; stride *= view.shape[i]) {
-    if (view.shape[i] != 1 && view.strides[i] != stride) return false;
-  }
-  return true;
-}
-
 std::shared_ptr<Step> scatter_step(const View& x, const View& indices, const View& updates, const View& out,
                                    const std::string& mode) {
   require_points(out, indices, updates);
   require(mode == "update" || mode == "add" || mode == "max", "scatter_step: mode is 'update', 'add' or 'max'");
   const bool is_half = out.dtype == Dtype::float16 || out.dtype == Dtype::bfloat16;
-  require(!is_half || out.size() == 0 || is_packed(out), "scatter_step: sums of 16-bit floats need a C-contiguous result");
+  require(!is_half || is_packed(out), "scatter_step: sums of 16-bit floats need a C-contiguous result");
   const Scatter kind = mode == "add" ? Scatter::add : mode == "max" ? Scatter::max : Scatter::update;
   return std::make_shared<ScatterStep>(
       x, updates, out,

@@ -20,14 +20,6 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using Maybe = std::optional<View>;
 
-bool is_packed(const View& view) {
-  std::int64_t stride = 1;
-  for (std::size_t i = view.shape.size(); i-- > 0; stride *= view.shape[i]) {
-    if (view.shape[i] > 1 && view.strides[i] != stride) return false;
-  }
-  return true;
-}
-
 // Checks operands against the sizes that x (B, T, C) and the recurrent kernel (U, gates U) give.
 class Sizes {
  public:

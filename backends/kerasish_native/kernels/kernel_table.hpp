@@ -9,6 +9,8 @@
 #include "families/moving.hpp"
 #include "families/pool.hpp"
 #include "families/recurrent.hpp"
+#include "families/random.hpp"
+#include "families/ordering.hpp"
 
 namespace kerasish {
 
@@ -19,6 +21,8 @@ struct KernelTable {
   MovingKernels moving;
   PoolKernels pool;
   RecurrentKernels recurrent;
+  RandomKernels random;
+  OrderingKernels ordering;
 };
 
 // The table for isa().

@@ -13,6 +13,9 @@ void fill_gather(MovingKernels& table);
 void fill_pool(PoolKernels& table);
 void fill_lstm(RecurrentKernels& table);
 void fill_gru(RecurrentKernels& table);
+void fill_random(RandomKernels& table);
+void fill_running(OrderingKernels& table);
+void fill_sorting(OrderingKernels& table);
 
 void fill(KernelTable& table);
 void fill(KernelTable& table) {
@@ -24,6 +27,9 @@ void fill(KernelTable& table) {
   fill_pool(table.pool);
   fill_lstm(table.recurrent);
   fill_gru(table.recurrent);
+  fill_random(table.random);
+  fill_running(table.ordering);
+  fill_sorting(table.ordering);
 }
 
 }  // namespace KERASISH_ISA

@@ -27,6 +27,16 @@ struct View {
   }
 };
 
+// Whether the elements follow each other in C order.
+inline bool is_packed(const View& view) {
+  if (view.size() == 0) return true;
+  std::int64_t stride = 1;
+  for (std::size_t i = view.shape.size(); i-- > 0; stride *= view.shape[i]) {
+    if (view.shape[i] > 1 && view.strides[i] != stride) return false;
+  }
+  return true;
+}
+
 // Where each slot's memory begins in the run at hand.
 using Slots = char* const*;
 
