@@ -25,6 +25,7 @@ from benchmarks.workloads import BAR_DISPATCH_US, ENGINES
 
 Call = Callable[[], Any]
 _CALLS = 200
+_ROWS = np.array([3, 1], np.int32)
 
 
 def engine_calls(engine: str) -> tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], Any]]]:
@@ -32,6 +33,7 @@ def engine_calls(engine: str) -> tuple[Callable[[Any], Any], dict[str, Callable[
     if engine == "torch":
         import torch
 
+        at = torch.from_numpy(_ROWS)
         return torch.from_numpy, {
             "add": torch.add,
             "multiply": torch.multiply,
@@ -41,10 +43,13 @@ def engine_calls(engine: str) -> tuple[Callable[[Any], Any], dict[str, Callable[
             "sum": lambda x, y: torch.sum(x, -1),
             "reshape": lambda x, y: torch.reshape(x, (4, 16)),
             "concatenate": lambda x, y: torch.cat((x, y), 0),
+            "get_item": lambda x, y: x[1, 2:4],
+            "take": lambda x, y: torch.index_select(x, 0, at),
         }
     if engine == "tensorflow":
         import tensorflow as tf
 
+        at = tf.convert_to_tensor(_ROWS)
         return tf.convert_to_tensor, {
             "add": tf.add,
             "multiply": tf.multiply,
@@ -54,11 +59,14 @@ def engine_calls(engine: str) -> tuple[Callable[[Any], Any], dict[str, Callable[
             "sum": lambda x, y: tf.reduce_sum(x, -1),
             "reshape": lambda x, y: tf.reshape(x, (4, 16)),
             "concatenate": lambda x, y: tf.concat((x, y), 0),
+            "get_item": lambda x, y: x[1, 2:4],
+            "take": lambda x, y: tf.gather(x, at),
         }
     xp = importlib.import_module("jax.numpy" if engine == "jax" else "numpy")
     relu: Callable[[Any], Any] = (
         importlib.import_module("jax").nn.relu if engine == "jax" else lambda x: xp.maximum(x, 0)
     )
+    at = xp.asarray(_ROWS)
     return xp.asarray, {
         "add": xp.add,
         "multiply": xp.multiply,
@@ -68,11 +76,14 @@ def engine_calls(engine: str) -> tuple[Callable[[Any], Any], dict[str, Callable[
         "sum": lambda x, y: xp.sum(x, -1),
         "reshape": lambda x, y: xp.reshape(x, (4, 16)),
         "concatenate": lambda x, y: xp.concatenate((x, y), 0),
+        "get_item": lambda x, y: x[1, 2:4],
+        "take": lambda x, y: xp.take(x, at, 0),
     }
 
 
 def api_calls(ops: Any) -> dict[str, Callable[[Any, Any], Any]]:
     """Return the same calls through `ops` (kerasish's or Keras's)."""
+    at = ops.convert_to_tensor(_ROWS)
     return {
         "add": ops.add,
         "multiply": ops.multiply,
@@ -82,6 +93,8 @@ def api_calls(ops: Any) -> dict[str, Callable[[Any, Any], Any]]:
         "sum": lambda x, y: ops.sum(x, -1),
         "reshape": lambda x, y: ops.reshape(x, (4, 16)),
         "concatenate": lambda x, y: ops.concatenate((x, y), 0),
+        "get_item": lambda x, y: ops.get_item(x, (1, slice(2, 4))),
+        "take": lambda x, y: ops.take(x, at, 0),
     }
 
 

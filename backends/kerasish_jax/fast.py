@@ -11,6 +11,7 @@ from jax import Array
 
 from kerasish.core import dtypes
 from kerasish_jax.calls import WIDE, first, listed, run
+from kerasish_jax.primitives import take
 
 Axes = tuple[int, ...]
 
@@ -32,6 +33,15 @@ def _one_hot(x: Array, /, *, num_classes: int, axis: int, dtype: str) -> Array:
 
 def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     return jnp.mean(x, axis, keepdims=keepdims)
+
+
+def _take_anywhere(x: Array, indices: Array, *, axis: int) -> Array:
+    size = x.shape[axis]
+    inside = jnp.clip(indices, -size, size - 1)
+    return take(x, jnp.where(inside < 0, inside + size, inside), axis=axis)
+
+
+_narrow_take_anywhere = first(_take_anywhere, "axis")
 
 
 def _softmax_cross_entropy(targets: Array, logits: Array) -> Array:
@@ -102,6 +112,9 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "log_softmax": first(lambda x, *, axis: jax.nn.log_softmax(x, axis), "axis"),
     "mean": first(_mean, "axis", "keepdims"),
     "one_hot": _one_hot,
+    "take_anywhere": lambda x, indices, /, *, axis: (
+        _narrow_take_anywhere(x, indices, axis=axis) if x.shape[axis] else NotImplemented
+    ),
     "stack": listed(lambda xs, *, axis: jnp.stack(xs, axis), "axis"),
     "softmax_cross_entropy": listed(_softmax_cross_entropy),
     "sparse_softmax_cross_entropy": listed(_sparse_softmax_cross_entropy),

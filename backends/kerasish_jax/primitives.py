@@ -138,7 +138,8 @@ def _dynamic_update_slice(x: Array, update: Array, starts: Array) -> Array:
     return lax.dynamic_update_slice(x, update, list(starts), allow_negative_indices=False)
 
 
-def _take(x: Array, indices: Array, *, axis: int) -> Array:
+def take(x: Array, indices: Array, *, axis: int) -> Array:
+    """The primitive `take`."""
     return x.at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
@@ -352,7 +353,7 @@ PRIMITIVES: dict[str, Function] = {
     "dynamic_slice": first(_dynamic_slice, "sizes"),
     "dynamic_update_slice": first(_dynamic_update_slice),
     "flip": first(lambda x, *, axis: lax.rev(x, axis), "axis"),
-    "take": listed(_take, "axis"),
+    "take": listed(take, "axis"),
     "take_along_axis": listed(_take_along_axis, "axis"),
     "gather_nd": listed(_gather_nd),
     "scatter_add": listed(_scatter_add),

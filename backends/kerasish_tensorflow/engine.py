@@ -63,7 +63,7 @@ class TensorflowEngine(Engine):
 
     # -- devices ---------------------------------------------------------------------------------------------------
     def devices(self) -> list[str]:
-        return placement.device_names()
+        return list(placement.device_names())
 
     def device_of(self, x: Tensor) -> str:
         return placement.device_of(x)

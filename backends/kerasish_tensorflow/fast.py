@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import Tensor
 
-from kerasish_tensorflow.placement import ints
+from kerasish_tensorflow.placement import device_names, ints
 
 Axes = tuple[int, ...]
 raw = tf.raw_ops
@@ -48,6 +50,44 @@ def _one_hot(x: Tensor, /, *, num_classes: int, axis: int, dtype: str) -> Tensor
         return NotImplemented
     one, zero = tf.cast(1, dtype), tf.cast(0, dtype)
     return raw.OneHot(indices=x, depth=num_classes, on_value=one, off_value=zero, axis=axis)
+
+
+def _take_anywhere(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
+    if len(device_names()) > 1 or not tf.executing_eagerly():
+        return NotImplemented
+    try:
+        return raw.GatherV2(params=x, indices=indices, axis=ints(axis))
+    except tf.errors.InvalidArgumentError:  # the CPU looks, and finds negative indices or ones out of range
+        return NotImplemented
+
+
+@functools.lru_cache(maxsize=4096)
+def _strided(key: tuple[Any, ...]) -> dict[str, Any]:
+    """Arguments of `StridedSlice` for a key whose slices are tuples (start, stop, step)."""
+    rows = [item if isinstance(item, tuple) else (item, None, None) for item in key]
+    plain = [isinstance(item, int) for item in key]
+    ends = [lo + 1 if one and lo != -1 else hi for (lo, hi, _), one in zip(rows, plain, strict=True)]
+
+    def mask(bits: list[bool]) -> int:
+        return sum(bit << i for i, bit in enumerate(bits))
+
+    return {
+        "begin": ints(tuple([0 if row[0] in (None, ...) else operator.index(row[0]) for row in rows])),
+        "end": ints(tuple([0 if end is None else operator.index(end) for end in ends])),
+        "strides": ints(tuple([1 if row[2] is None else operator.index(row[2]) for row in rows])),
+        "begin_mask": mask([row[0] is None for row in rows]),
+        "end_mask": mask([end is None for end in ends]),
+        "ellipsis_mask": mask([item is ... for item in key]),
+        "new_axis_mask": mask([item is None for item in key]),
+        "shrink_axis_mask": mask(plain),
+    }
+
+
+def _basic_index(x: Tensor, /, *, items: tuple[Any, ...]) -> Tensor:
+    if not tf.executing_eagerly():
+        return NotImplemented
+    key = tuple([(i.start, i.stop, i.step) if i.__class__ is slice else i for i in items])
+    return raw.StridedSlice(input=x, **_strided(key))
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -122,7 +162,9 @@ def _lstm(
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "batch_norm_train": _batch_norm_train,
     "lstm": _lstm,
-    "relu": lambda x, /: raw.Relu(features=x),
+    "relu": tf.nn.relu,
+    "take_anywhere": _take_anywhere,
+    "basic_index": _basic_index,
     "relu6": lambda x, /: raw.Relu6(features=x),
     "leaky_relu": _leaky_relu,
     "elu": lambda x, /, *, alpha: raw.Elu(features=x) if alpha == 1.0 else NotImplemented,

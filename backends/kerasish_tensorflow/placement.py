@@ -20,12 +20,12 @@ def placed(make: Callable[[], Any], device: str | None = None) -> Any:
         return make()
 
 
-def device_names() -> list[str]:
+@functools.cache
+def device_names() -> tuple[str, ...]:
     """All devices, accelerators first."""
     found = [d.name.split("physical_device:")[-1].lower() for d in tf.config.list_physical_devices()]
-    return sorted(
-        (name for name in found if name.startswith(("gpu:", "tpu:", "cpu:"))), key=lambda n: n[0] == "c"
-    )
+    known = [name for name in found if name.startswith(("gpu:", "tpu:", "cpu:"))]
+    return tuple(sorted(known, key=lambda n: n[0] == "c"))
 
 
 def device_of(x: tf.Tensor) -> str:
@@ -35,13 +35,15 @@ def device_of(x: tf.Tensor) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _eager_ints(values: tuple[int, ...]) -> tf.Tensor:
+def _eager_ints(values: int | tuple[int, ...]) -> tf.Tensor:
     with tf.init_scope(), tf.device("/CPU:0"):
-        return tf.constant(values, tf.int32, (len(values),))
+        return _traced_ints(values)
 
 
-def ints(values: tuple[int, ...]) -> Any:
-    """A shape or axes as an op takes them: an eager op would make a tensor of a tuple each time."""
-    if tf.executing_eagerly():
-        return _eager_ints(tuple(values))
-    return tf.constant(values, tf.int32, (len(values),))
+def _traced_ints(values: int | tuple[int, ...]) -> tf.Tensor:
+    return tf.constant(values, tf.int32, () if isinstance(values, int) else (len(values),))
+
+
+def ints(values: int | tuple[int, ...]) -> Any:
+    """A shape or axes as an op takes them: an eager op would make a tensor of numbers each time."""
+    return (_eager_ints if tf.executing_eagerly() else _traced_ints)(values)

@@ -479,7 +479,7 @@ PRIMITIVES: dict[str, Function] = {
     "reshape": lambda x, /, *, shape: raw.Reshape(tensor=x, shape=ints(shape)),
     "transpose": lambda x, /, *, axes: raw.Transpose(x=x, perm=ints(axes)),
     "broadcast_to": lambda x, /, *, shape: raw.BroadcastTo(input=x, shape=ints(shape)),
-    "concatenate": lambda xs, /, *, axis: raw.ConcatV2(values=list(xs), axis=axis) if len(xs) > 1 else xs[0],
+    "concatenate": lambda xs, /, *, axis: raw.ConcatV2(values=xs, axis=ints(axis)) if len(xs) > 1 else xs[0],
     "pad": _pad,
     "slice": _slice,
     "dynamic_slice": _dynamic_slice,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from kerasish_torch import optimizers, recurrent
+from kerasish_torch.primitives import take
 from kerasish_torch.tensors import HALVES, Tensor, differentiable_once
 
 Axes = tuple[int, ...]
@@ -44,6 +45,18 @@ def _gelu(x: Tensor, /, *, approximate: bool) -> Tensor:
 
 def _wrap_indices(indices: Tensor, /, *, size: int) -> Any:
     return torch.remainder(torch.clamp(indices, -size, size - 1), size) if size else NotImplemented
+
+
+def _take_anywhere(x: Tensor, indices: Tensor, /, *, axis: int) -> Any:
+    if x.__class__ is not torch.Tensor or x.device.type != "cpu":
+        return NotImplemented
+    try:
+        return take(x, indices, axis=axis)
+    except (
+        IndexError,
+        RuntimeError,
+    ):  # torch looks on the CPU, and finds negative indices or ones out of range
+        return NotImplemented
 
 
 # -- products ----------------------------------------------------------------------------------------------------------
@@ -144,6 +157,8 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "erfinv": torch.erfinv,
     "i0": torch.i0,
     "wrap_indices": _wrap_indices,
+    "take_anywhere": _take_anywhere,
+    "basic_index": lambda x, /, *, items: x[items],
     "isclose": lambda x1, x2, /, *, rtol, atol, equal_nan: torch.isclose(x1, x2, rtol, atol, equal_nan),
     "stack": lambda xs, /, *, axis: torch.stack(xs, axis),
     "split": lambda x, /, *, sections, axis: list(torch.tensor_split(x, sections, axis)),

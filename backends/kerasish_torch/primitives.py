@@ -175,9 +175,10 @@ def _dynamic_update_slice(x: Tensor, update: Tensor, starts: Tensor, /) -> Tenso
     return torch.index_put(x, torch.meshgrid(*_block(x, starts, update.shape), indexing="ij"), update)
 
 
-def _take(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
+def take(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
+    """The primitive `take`."""
     if axis == 0 and x.ndim == 2 and x.dtype in FLOATS:
-        return F.embedding(indices, x)  # its gradient runs in parallel
+        return torch.embedding(x, indices)  # its gradient runs in parallel
     flat = torch.index_select(x, axis, indices.reshape(-1))
     return (
         flat if indices.ndim == 1 else flat.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
@@ -368,7 +369,7 @@ _GENERAL: dict[str, Callable[..., Any]] = {
     "dynamic_slice": _dynamic_slice,
     "dynamic_update_slice": _dynamic_update_slice,
     "flip": lambda x, /, *, axis: torch.flip(x, axis),
-    "take": _take,
+    "take": take,
     "take_along_axis": lambda x, indices, /, *, axis: torch.gather(x, axis, indices),
     "gather_nd": _gather_nd,
     "scatter_add": _scatter_add,

@@ -10,8 +10,6 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
 from kerasish.core import primitives as p
 from kerasish.core.contract import Engine, Tensor
 from kerasish.core.convert import dtype_of, shape_of
@@ -21,7 +19,7 @@ from kerasish.core.operators import OPERATIONS
 from kerasish.core.primitive import explain
 from kerasish.core.registry import TABLE
 from kerasish.core.shapes import axis_index, axis_tuple, is_known, show
-from kerasish.ops.fastpath import KINDS, counting, floats, host_in_force, numbers, unary
+from kerasish.ops.fastpath import KINDS, counting, floats, numbers, tensor_of, unary
 
 __all__ = [
     "celu",
@@ -60,15 +58,6 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def _engine_for(x: Any, accepted: frozenset[str]) -> Engine | None:
-    """The engine that can run `x` as it is, or None where the general path has to prepare it."""
-    cls = x.__class__
-    engine = TABLE.get(cls)
-    if engine is None and cls is np.ndarray:
-        engine = host_in_force()
-    return engine if engine is not None and KINDS.get(x.dtype) in accepted else None
-
-
 def _launch(
     name: str, engine: Engine, body: Callable[..., Tensor], where: str, x: Tensor, **keywords: Any
 ) -> Tensor:
@@ -96,7 +85,7 @@ def _overridden(composite: Callable[..., Tensor], kinds: str = "f") -> Callable[
 
         @functools.wraps(function)
         def call(x: Tensor) -> Tensor:
-            engine = _engine_for(x, accepted)
+            engine = tensor_of(x, accepted)
             return general(x) if engine is None else _launch(name, engine, body, where, x)
 
         OPERATIONS[function.__name__] = call
@@ -117,7 +106,7 @@ def _overridden_over_axis(composite: Callable[..., Tensor]) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def call(x: Tensor, axis: Any = -1) -> Tensor:
-            engine = _engine_for(x, accepted)
+            engine = tensor_of(x, accepted)
             if engine is None or axis.__class__ is not int:
                 return general(x, axis)
             rank = len(engine.shape_of(x))

@@ -7,19 +7,19 @@ a few lookups: operands of one engine, of one dtype, of a suitable kind go strai
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from kerasish.core import dtypes
+from kerasish.core import dtypes, shapes
 from kerasish.core.config import floatx
 from kerasish.core.contract import Engine, Tensor
 from kerasish.core.convert import dtype_of, promoted, tensors, to_tensor
 from kerasish.core.dispatch import op
 from kerasish.core.errors import DTypeError
 from kerasish.core.operators import OPERATIONS
-from kerasish.core.primitive import explain
+from kerasish.core.primitive import ABSTRACT, explain
 from kerasish.core.primitives.elementwise import cast as _cast
 from kerasish.core.registry import TABLE, current_engine, engine_of
 from kerasish.core.variable import Variable
@@ -156,6 +156,194 @@ def choice(function: F) -> F:
 
     OPERATIONS[function.__name__] = call
     return cast(F, call)
+
+
+def tensor_of(x: Any, accepted: Container[str]) -> Engine | None:
+    """The engine of a tensor whose dtype is of one of the `accepted` kinds; None where the short way is not open."""
+    cls = x.__class__
+    engine = TABLE.get(cls)
+    if engine is None and cls is np.ndarray:
+        engine = host_in_force()
+    if engine is None:
+        return None
+    kind = KINDS.get(x.dtype)
+    if kind is None:
+        remember(x)
+        kind = KINDS.get(x.dtype)
+    return engine if kind in accepted else None
+
+
+#: `shapes.axis_tuple`, remembered.
+axes_of_rank = functools.lru_cache(maxsize=4096, typed=True)(shapes.axis_tuple)
+
+
+def reduction(name: str, kinds: str = "f", *, overridden: bool = False) -> Callable[[F], F]:
+    """Make a public operation `(x, axis, keepdims)`; dtypes of `kinds` go straight to the primitive `name`.
+
+    With `overridden`, `name` is a composite's: the short way is an engine's override of it.
+    """
+    accepted = frozenset(kinds)
+
+    def decorate(function: F) -> F:
+        general = op(function)
+
+        @functools.wraps(function)
+        def call(x: Any, axis: Any = None, keepdims: Any = False) -> Tensor:
+            engine = tensor_of(x, accepted)
+            if (
+                engine is None
+                or not (axis.__class__ is int or axis is None)
+                or keepdims.__class__ is not bool
+            ):
+                return general(x, axis, keepdims)
+            kernel = (engine.overrides if overridden else engine.primitives).get(name)
+            try:
+                result = kernel(x, axis=axes_of_rank(axis, x.ndim), keepdims=keepdims)  # type: ignore[misc]
+            except Exception:  # the long way says what is wrong
+                return general(x, axis, keepdims)
+            return general(x, axis, keepdims) if result is NotImplemented else result
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def rearrangement(name: str, plan: Callable[..., dict[str, Any]]) -> Callable[[F], F]:
+    """Make a public operation of one tensor and fixed arguments: the primitive `name` with `plan(shape, *arguments)`.
+
+    Plans for arguments that are numbers are remembered. The long way knows the others, and what is wrong with them.
+    """
+    accepted = frozenset("fiub")
+
+    @functools.lru_cache(maxsize=4096, typed=True)
+    def remembered(*args: Any) -> dict[str, Any]:
+        _only_numbers(args)
+        return plan(*args)
+
+    def decorate(function: F) -> F:
+        general = op(function)
+
+        @functools.wraps(function)
+        def call(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+            engine = tensor_of(x, accepted)
+            if engine is None or kwargs or engine is ABSTRACT or not isinstance(x.shape, tuple):
+                return general(x, *args, **kwargs)
+            try:
+                return engine.primitives[name](x, **remembered(x.shape, *args))
+            except Exception:
+                return general(x, *args)
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def _only_numbers(value: Any) -> None:
+    if isinstance(value, tuple):
+        for item in value:
+            _only_numbers(item)
+    elif value is not None and value.__class__ is not int:
+        raise TypeError
+
+
+def joining(name: str) -> Callable[[F], F]:
+    """Make a public operation `(tensors, axis)`: tensors of one dtype go straight to the primitive `name`."""
+    accepted = frozenset("fiub")
+
+    def decorate(function: F) -> F:
+        general = op(function)
+
+        @functools.wraps(function)
+        def call(xs: Any, axis: Any = 0) -> Tensor:
+            if (
+                (xs.__class__ is not tuple and xs.__class__ is not list)
+                or not xs
+                or axis.__class__ is not int
+            ):
+                return general(xs, axis)
+            first = xs[0]
+            engine, kind = tensor_of(first, accepted), first.__class__
+            if engine is None:
+                return general(xs, axis)
+            dtype, rank = first.dtype, first.ndim
+            for x in xs:
+                if x.__class__ is not kind or x.ndim != rank or (x.dtype is not dtype and x.dtype != dtype):
+                    return general(xs, axis)
+            if not -rank <= axis < rank:
+                return general(xs, axis)
+            try:
+                return engine.primitives[name](list(xs), axis=axis % rank)
+            except Exception:  # the long way says what is wrong
+                return general(xs, axis)
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def picking(name: str) -> Callable[[F], F]:
+    """Make a public operation `(x, indices, axis)`: int32 indices in a tensor go straight to an override of `name`."""
+    accepted, integers = frozenset("fiub"), frozenset("i")
+
+    def decorate(function: F) -> F:
+        general = op(function)
+
+        @functools.wraps(function)
+        def call(x: Any, indices: Any, axis: Any = None) -> Tensor:
+            engine = tensor_of(x, accepted)
+            kernel = None if engine is None else engine.overrides.get(name)
+            if kernel is None or axis.__class__ is not int or tensor_of(indices, integers) is not engine:
+                return general(x, indices, axis)
+            rank = x.ndim
+            if not -rank <= axis < rank or engine.dtype_of(indices) != "int32":  # type: ignore[union-attr]
+                return general(x, indices, axis)
+            try:
+                result = kernel(x, indices, axis=axis % rank)
+            except Exception:  # the long way says what is wrong
+                return general(x, indices, axis)
+            return general(x, indices, axis) if result is NotImplemented else result
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
+
+
+def indexing(name: str) -> Callable[[F], F]:
+    """Make a public operation `(x, key)`: keys of ints, slices, None and ... go straight to an override of `name`.
+
+    It raises at what it does not know, and at what is wrong: then the long way is taken.
+    """
+    accepted, simple = frozenset("fiub"), frozenset((int, slice, type(None), type(...)))
+
+    def decorate(function: F) -> F:
+        general = op(function)
+
+        @functools.wraps(function)
+        def call(x: Any, key: Any) -> Tensor:
+            engine = tensor_of(x, accepted)
+            kernel = None if engine is None else engine.overrides.get(name)
+            if kernel is None:
+                return general(x, key)
+            items = key if key.__class__ is tuple else (key,)
+            for item in items:
+                if item.__class__ not in simple:
+                    return general(x, key)
+            if items.count(...) > 1:  # some engines do not mind
+                return general(x, key)
+            try:
+                result = kernel(x, items=items)
+            except Exception:
+                return general(x, key)
+            return general(x, key) if result is NotImplemented else result
+
+        OPERATIONS[function.__name__] = call
+        return cast(F, call)
+
+    return decorate
 
 
 # -- conversions ---------------------------------------------------------------------------------------------

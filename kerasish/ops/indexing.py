@@ -30,7 +30,16 @@ from kerasish.core.primitive import ABSTRACT
 from kerasish.core.registry import engine_of
 from kerasish.core.shapes import axis_index
 from kerasish.ops.arguments import known_sizes, size_tuple
-from kerasish.ops.fastpath import booleans, choice, constant, filled, integers, operand
+from kerasish.ops.fastpath import (
+    booleans,
+    choice,
+    constant,
+    filled,
+    indexing,
+    integers,
+    operand,
+    picking,
+)
 from kerasish.ops.shaping import flat
 
 __all__ = [
@@ -65,9 +74,17 @@ def indices_within(x: Tensor, indices: Any, size: int, name: str = "indices") ->
         OutOfRangeError: A Python int or list holds an index outside [-size, size).
         DTypeError: Not integers.
     """
+    found, checked = _int32_indices(x, indices, size, name)
+    return found if checked else _wrap_indices(found, size=size)
+
+
+def _int32_indices(x: Tensor, indices: Any, size: int, name: str) -> tuple[Tensor, bool]:
+    """Indices as an int32 tensor beside x, and whether all are known to be within 0..size-1."""
     indices = plain(indices)
     if isinstance(indices, (int, list, tuple, range)) and not isinstance(indices, bool):
-        return _checked(x, indices, size, name)
+        if not isinstance(indices, (list, tuple)) or not _tensor_inside(indices):
+            return _checked(x, indices, size, name), True
+        indices = promoted_stack(indices)
     indices = to_tensor(indices, engine_of((x, indices)))
     dtype = dtype_of(indices)
     if not dtypes.is_integer(dtype):
@@ -76,7 +93,7 @@ def indices_within(x: Tensor, indices: Any, size: int, name: str = "indices") ->
         indices = p.cast(indices, dtype="int32") if dtypes.bits(dtype) < 32 else _narrowed(indices, size)
     if size == 0 and shapes.is_known(size) and shapes.size_of(shape_of(indices)):
         raise OutOfRangeError("An empty axis has no elements.", where=name)
-    return _wrap_indices(indices, size=size)
+    return indices, False
 
 
 def _narrowed(indices: Tensor, size: int) -> Tensor:
@@ -85,8 +102,6 @@ def _narrowed(indices: Tensor, size: int) -> Tensor:
 
 
 def _checked(x: Tensor, indices: Any, size: int, name: str) -> Tensor:
-    if isinstance(indices, (list, tuple)) and _tensor_inside(indices):
-        return indices_within(x, promoted_stack(indices), size, name)
     array = host_array(indices if not isinstance(indices, range) else list(indices))
     if array.size == 0:
         array = array.astype(np.int32)
@@ -116,7 +131,13 @@ def promoted_stack(items: Any) -> Tensor:
     return p.concatenate([p.reshape(r, shape=(1, *shape_of(r))) for r in rows], axis=0)
 
 
-@op
+@overridable
+def _take_anywhere(x: Tensor, indices: Tensor, /, *, axis: int) -> Tensor:
+    """Entries of x at int32 indices, negative ones from the end, others clipped; override name "take_anywhere"."""
+    return p.take(x, _wrap_indices(indices, size=shape_of(x)[axis]), axis=axis)
+
+
+@picking("take_anywhere")
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     """The entries of x along `axis` at `indices` (of the flattened tensor for None).
 
@@ -136,7 +157,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = flat(x), 0
     place = axis_index(axis, len(shape_of(x)))
-    return p.take(x, indices_within(x, indices, shape_of(x)[place]), axis=place)
+    indices, checked = _int32_indices(x, indices, shape_of(x)[place], "indices")
+    return (p.take if checked else _take_anywhere)(x, indices, axis=place)
 
 
 @op
@@ -288,7 +310,13 @@ def _listed(item: Any) -> Any:
     return int(item) if isinstance(item, (int, np.integer)) else item
 
 
-@op
+@overridable
+def _basic_index(x: Tensor, /, *, items: tuple[Any, ...]) -> Tensor:
+    """x[items] for ints, slices, None and ...; override name "basic_index"."""
+    return _basic(x, _items(x, items), False)
+
+
+@indexing("basic_index")
 def get_item(x: Any, key: Any) -> Tensor:
     """x[key] under NumPy's rules: ints, slices of any step, None, ..., int arrays, bool masks.
 

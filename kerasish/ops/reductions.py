@@ -13,7 +13,7 @@ from kerasish.core.convert import dtype_of, promoted, shape_of
 from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.shapes import axis_index, axis_tuple
-from kerasish.ops.fastpath import booleans, floats, numbers, operand
+from kerasish.ops.fastpath import booleans, floats, numbers, operand, reduction
 from kerasish.ops.shaping import flat
 
 __all__ = [
@@ -82,7 +82,7 @@ def something(x: Tensor, axis: Axis) -> None:
         raise ShapeError("Nothing to choose from.", received=f"axis {axis} of {shapes.show(shape_of(x))}")
 
 
-@op
+@reduction("sum")
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Σ x over `axis`. Bools and narrow integers add up in 32 bits. Nothing: 0.
 
@@ -121,7 +121,7 @@ def _mean(x: Tensor, /, *, axis: Axis, keepdims: bool) -> Tensor:
     return _as(p.divide(total, float(count_of(x, axis))), dtype_of(x))
 
 
-@op
+@reduction("mean", overridden=True)
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Σ x / n over `axis`; NaN of nothing. Half precision adds up in float32.
 

@@ -17,7 +17,7 @@ from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.core.shapes import axis_index, axis_tuple
 from kerasish.ops.arguments import host_int, known_sizes, size_tuple
 from kerasish.ops.core import cast
-from kerasish.ops.fastpath import constant, operand
+from kerasish.ops.fastpath import constant, joining, operand, rearrangement
 
 __all__ = [
     "append",
@@ -51,7 +51,11 @@ __all__ = [
 ]
 
 
-@op
+def _reshaped(sizes: shapes.Shape, newshape: Any) -> dict[str, Any]:
+    return {"shape": shapes.resolve_reshape(sizes, size_tuple(newshape, "newshape"))}
+
+
+@rearrangement("reshape", _reshaped)
 def reshape(x: Any, newshape: Any) -> Tensor:
     """The same elements, in row-major order, under a new shape; one −1 (or None) is computed.
 
@@ -63,7 +67,7 @@ def reshape(x: Any, newshape: Any) -> Tensor:
         [[1, 2], [3, 4]]
     """
     x = operand(x)
-    return p.reshape(x, shape=shapes.resolve_reshape(shape_of(x), size_tuple(newshape, "newshape")))
+    return p.reshape(x, **_reshaped(shape_of(x), newshape))
 
 
 @op
@@ -82,7 +86,18 @@ def flat(x: Tensor) -> Tensor:
     return p.reshape(x, shape=(shapes.size_of(shape_of(x)),))
 
 
-@op
+def _transposed(sizes: shapes.Shape, axes: Any = None) -> dict[str, Any]:
+    rank = len(sizes)
+    wanted = range(rank - 1, -1, -1) if axes is None else axes
+    order = tuple(axis_index(a, rank, name="axes") for a in wanted)
+    if sorted(order) != list(range(rank)):
+        raise ArgumentError(
+            "`axes` must be a permutation of the axes.", expected=f"of 0..{rank - 1}", received=axes
+        )
+    return {"axes": order}
+
+
+@rearrangement("transpose", _transposed)
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     """Axis i of the result is axis axes[i] of x; the reverse order by default.
 
@@ -91,17 +106,17 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
         [[1, 3], [2, 4]]
     """
     x = operand(x)
-    rank = len(shape_of(x))
-    wanted = range(rank - 1, -1, -1) if axes is None else axes
-    order = tuple(axis_index(a, rank, name="axes") for a in wanted)
-    if sorted(order) != list(range(rank)):
-        raise ArgumentError(
-            "`axes` must be a permutation of the axes.", expected=f"of 0..{rank - 1}", received=axes
-        )
-    return p.transpose(x, axes=order)
+    return p.transpose(x, **_transposed(shape_of(x), axes))
 
 
-@op
+def _expanded(sizes: shapes.Shape, axis: Any) -> dict[str, Any]:
+    new = [axis] if not isinstance(axis, (tuple, list)) else list(axis)
+    places = axis_tuple(new, len(sizes) + len(new))
+    rest = iter(sizes)
+    return {"shape": tuple(1 if i in places else next(rest) for i in range(len(sizes) + len(new)))}
+
+
+@rearrangement("reshape", _expanded)
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """New axes of size 1 at the places `axis` (int or ints) of the result.
 
@@ -110,14 +125,22 @@ def expand_dims(x: Any, axis: Any) -> Tensor:
         (1, 2)
     """
     x = operand(x)
-    sizes = shape_of(x)
-    new = [axis] if not isinstance(axis, (tuple, list)) else list(axis)
-    places = axis_tuple(new, len(sizes) + len(new))
-    rest = iter(sizes)
-    return p.reshape(x, shape=tuple(1 if i in places else next(rest) for i in range(len(sizes) + len(new))))
+    return p.reshape(x, **_expanded(shape_of(x), axis))
 
 
-@op
+def _squeezed(sizes: shapes.Shape, axis: Any = None) -> dict[str, Any]:
+    if axis is None:
+        gone = {i for i, s in enumerate(sizes) if s == 1 and shapes.is_known(s)}
+    else:
+        gone = set(axis_tuple(axis, len(sizes)))
+    if any(not shapes.compatible(sizes[a], 1) for a in gone):
+        raise ShapeError(
+            "Only axes of size 1 can be squeezed.", received=f"axis={axis} of {shapes.show(sizes)}"
+        )
+    return {"shape": tuple(s for i, s in enumerate(sizes) if i not in gone)}
+
+
+@rearrangement("reshape", _squeezed)
 def squeeze(x: Any, axis: Any = None) -> Tensor:
     """x without the axes `axis`, which must have size 1; by default without all such axes.
 
@@ -129,16 +152,7 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
         (2,)
     """
     x = operand(x)
-    sizes = shape_of(x)
-    if axis is None:
-        gone = {i for i, s in enumerate(sizes) if s == 1 and shapes.is_known(s)}
-    else:
-        gone = set(axis_tuple(axis, len(sizes)))
-    if any(not shapes.compatible(sizes[a], 1) for a in gone):
-        raise ShapeError(
-            "Only axes of size 1 can be squeezed.", received=f"axis={axis} of {shapes.show(sizes)}"
-        )
-    return p.reshape(x, shape=tuple(s for i, s in enumerate(sizes) if i not in gone))
+    return p.reshape(x, **_squeezed(shape_of(x), axis))
 
 
 @op
@@ -202,7 +216,7 @@ def _sequence(xs: Any, name: str) -> list[Tensor]:
     return promoted(*items)
 
 
-@op
+@joining("concatenate")
 def concatenate(xs: Any, axis: int = 0) -> Tensor:
     """Tensors joined along `axis`; all other axes must agree.
 

@@ -91,6 +91,10 @@ def _elementwise() -> Iterator[Override]:
         yield Override("clip", (X, bounds[0] if isinstance(bounds[0], float) else bounds[0] * 0.5, bounds[1]))
     yield Override("isclose", (X, X + 1e-6), {"rtol": 1e-5, "atol": 1e-8, "equal_nan": False})
     yield Override("isclose", (SPECIAL, SPECIAL), {"rtol": 1e-5, "atol": 1e-8, "equal_nan": True})
+    for key in ((1, slice(None, None, 2)), (..., -1), (None, slice(-2, 9), 3), (slice(2, 2), ..., None)):
+        yield Override("basic_index", (X,), {"items": key})
+    for indices, axis in (([[0, 2], [1, 1]], 1), ([-9, -3, -1, 0, 2, 9], 0)):
+        yield Override("take_anywhere", (X, array(indices, "int32")), {"axis": axis})
     yield Override("wrap_indices", (array([-9, -3, -1, 0, 2, 9], "int32"),), {"size": 3})
 
 
