@@ -40,7 +40,7 @@ def _cast(x: Tensor, /, *, dtype: str) -> Tensor:
 def _saturated(x: Tensor, name: str, target: Any) -> Tensor:
     """Float to integer; torch leaves NaN and what is out of range undefined.
 
-    https://github.com/pytorch/pytorch/issues/74444
+    https://github.com/pytorch/pytorch/issues/107693
     """
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
@@ -57,7 +57,7 @@ def _saturated(x: Tensor, name: str, target: Any) -> Tensor:
 
 # -- elementwise -------------------------------------------------------------------------------------------------------
 def _sign(x: Tensor, /) -> Tensor:
-    y = torch.sign(x)  # 0 for NaN: https://github.com/pytorch/pytorch/issues/53963
+    y = torch.sign(x)  # 0 for NaN: https://github.com/pytorch/pytorch/issues/41245
     return torch.where(x != x, x, y) if x.dtype in FLOATS else y
 
 

@@ -58,7 +58,7 @@ def _windowed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             if x.dtype in FLOATS and x.dtype not in HALVES:
                 raise
             # Kernels are missing for 16-bit and, on accelerators, integer data (exact below 2**53 this way).
-            # https://github.com/pytorch/pytorch/issues/74624
+            # https://github.com/pytorch/pytorch/issues/74625
             wide = torch.float32 if x.dtype in HALVES else torch.float64
             return function(x.to(wide), *(k.to(wide) for k in kernel), **keywords).to(x.dtype)
 
