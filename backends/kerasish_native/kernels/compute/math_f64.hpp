@@ -35,23 +35,38 @@ KERASISH_INLINE f64v root(f64v x) {
 }
 
 // The lower and upper half of a vector in float64, and two halves rounded to float32 (or kept whole numbers).
+#if defined(__AVX512F__)
 KERASISH_INLINE f64v low_half(f32v x) {
-  half_f32v half;
-  std::memcpy(&half, &x, sizeof half);
-  return __builtin_convertvector(half, f64v);
+  return (f64v)_mm512_maskz_cvtps_pd(0xff, (__m256)__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));
 }
 KERASISH_INLINE f64v high_half(f32v x) {
-  half_f32v half;
-  std::memcpy(&half, reinterpret_cast<const char*>(&x) + sizeof half, sizeof half);
-  return __builtin_convertvector(half, f64v);
+  return (f64v)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)x, 1));
+}
+KERASISH_INLINE f32v joined(f64v low, f64v high) {
+  const __m256 a = _mm512_maskz_cvtpd_ps(0xff, (__m512d)low), b = _mm512_maskz_cvtpd_ps(0xff, (__m512d)high);
+  return __builtin_shufflevector((half_f32v)a, (half_f32v)b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#else
+#if defined(__AVX2__)
+#define KERASISH_LOW 0, 1, 2, 3
+#define KERASISH_HIGH 4, 5, 6, 7
+#else
+#define KERASISH_LOW 0, 1
+#define KERASISH_HIGH 2, 3
+#endif
+KERASISH_INLINE f64v low_half(f32v x) {
+  return __builtin_convertvector(__builtin_shufflevector(x, x, KERASISH_LOW), f64v);
+}
+KERASISH_INLINE f64v high_half(f32v x) {
+  return __builtin_convertvector(__builtin_shufflevector(x, x, KERASISH_HIGH), f64v);
 }
 KERASISH_INLINE f32v joined(f64v low, f64v high) {
   const half_f32v a = __builtin_convertvector(low, half_f32v), b = __builtin_convertvector(high, half_f32v);
-  f32v x;
-  std::memcpy(&x, &a, sizeof a);
-  std::memcpy(reinterpret_cast<char*>(&x) + sizeof a, &b, sizeof b);
-  return x;
+  return __builtin_shufflevector(a, b, KERASISH_LOW, KERASISH_HIGH);
 }
+#undef KERASISH_LOW
+#undef KERASISH_HIGH
+#endif
 
 KERASISH_INLINE f64v absolute(f64v x) { return (f64v)((i64v)x & 0x7fffffffffffffff); }
 KERASISH_INLINE f64v with_sign(f64v x, f64v s) {

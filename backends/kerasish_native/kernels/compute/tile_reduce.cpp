@@ -40,72 +40,99 @@ template <class F>
 constexpr float identity() {
   return std::is_same_v<F, Sum> ? 0.0f : std::is_same_v<F, Prod> ? 1.0f : std::is_same_v<F, Max> ? -HUGE_VALF : HUGE_VALF;
 }
-KERASISH_INLINE f32v fill_part(const float* p, int count, f32v rest) {
+KERASISH_INLINE f32v keep_first(f32v v, int count, f32v rest) {
 #if defined(__AVX512F__)
-  return (f32v)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)((1u << count) - 1u), p);
+  return select((__mmask16)((1u << count) - 1u), v, rest);
 #else
-  std::memcpy(&rest, p, sizeof(float) * static_cast<unsigned>(count));
-  return rest;
+  for (int k = count; k < f32_lanes; ++k) v[k] = rest[k];
+  return v;
 #endif
 }
 
 constexpr i64 run = 1024;  // elements summed in float32 before double takes over
 
-// A whole number of vectors of a row as one vector, four partial results a lane; `j` becomes how far that is.
-template <class T, class F>
-KERASISH_INLINE typename Vectors<T>::V reduce_vectors(const T* p, i64 n, i64& end) {
+// Where a reduction reads: an operand, or the products of two. Positions are a row's offset and a column.
+template <class T>
+struct Single {
+  const T* p;
+  i64 pitch;
+  KERASISH_INLINE Single(const TileCall& t, i64 i) : p(static_cast<const T*>(t.in[0]) + i * t.pitch[0]), pitch(t.pitch[0]) {}
+  KERASISH_INLINE T one(i64 j) const { return p[j]; }
+  KERASISH_INLINE auto at(i64 j) const { return load(p + j); }
+  KERASISH_INLINE auto part(i64 j, int count) const { return load_part(p + j, count); }
+  KERASISH_INLINE void down(i64 rows) { p += rows * pitch; }
+};
+template <class T>
+struct Product {
+  const T *p, *q;
+  i64 pitch, pitch_q;
+  KERASISH_INLINE Product(const TileCall& t, i64 i)
+      : p(static_cast<const T*>(t.in[0]) + i * t.pitch[0]), q(static_cast<const T*>(t.in[1]) + i * t.pitch[1]),
+        pitch(t.pitch[0]), pitch_q(t.pitch[1]) {}
+  KERASISH_INLINE T one(i64 j) const { return p[j] * q[j]; }
+  KERASISH_INLINE auto at(i64 j) const { return load(p + j) * load(q + j); }
+  KERASISH_INLINE auto part(i64 j, int count) const { return load_part(p + j, count) * load_part(q + j, count); }
+  KERASISH_INLINE void down(i64 rows) {
+    p += rows * pitch;
+    q += rows * pitch_q;
+  }
+};
+
+// A whole number of vectors of a row as one vector, four partial results a lane; `end` becomes how far that is.
+template <class T, class F, class In>
+KERASISH_INLINE typename Vectors<T>::V reduce_vectors(const In& p, i64 begin, i64 n, i64& end) {
   constexpr int L = Vectors<T>::lanes;
-  auto a = load(p);
-  i64 j = L;
-  if (n >= 4 * L) {
-    auto b = load(p + L), c = load(p + 2 * L), d = load(p + 3 * L);
-    for (j = 4 * L; j + 4 * L <= n; j += 4 * L) {
-      a = F::apply(a, load(p + j));
-      b = F::apply(b, load(p + j + L));
-      c = F::apply(c, load(p + j + 2 * L));
-      d = F::apply(d, load(p + j + 3 * L));
+  auto a = p.at(begin);
+  i64 j = begin + L;
+  if (n - begin >= 4 * L) {
+    auto b = p.at(begin + L), c = p.at(begin + 2 * L), d = p.at(begin + 3 * L);
+    for (j = begin + 4 * L; j + 4 * L <= n; j += 4 * L) {
+      a = F::apply(a, p.at(j));
+      b = F::apply(b, p.at(j + L));
+      c = F::apply(c, p.at(j + 2 * L));
+      d = F::apply(d, p.at(j + 3 * L));
     }
     a = F::apply(F::apply(a, b), F::apply(c, d));
   }
-  for (; j + L <= n; j += L) a = F::apply(a, load(p + j));
+  for (; j + L <= n; j += L) a = F::apply(a, p.at(j));
   end = j;
   return a;
 }
 
-// One run of a row.
-template <class T, class F>
-KERASISH_INLINE T reduce_run(const T* p, i64 n) {
+// The elements [begin, n) of a row.
+template <class T, class F, class In>
+KERASISH_INLINE T reduce_run(const In& p, i64 begin, i64 n) {
   constexpr int L = Vectors<T>::lanes;
-  if (n < L) {
-    T r = p[0];
-    for (i64 j = 1; j < n; ++j) r = F::apply(r, p[j]);
+  if (n - begin < L) {
+    T r = p.one(begin);
+    for (i64 j = begin + 1; j < n; ++j) r = F::apply(r, p.one(j));
     return r;
   }
   i64 j;
-  const auto a = reduce_vectors<T, F>(p, n, j);
+  const auto a = reduce_vectors<T, F>(p, begin, n, j);
   T lanes[L];
   store(lanes, a);
   for (int width = L / 2; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k) lanes[k] = F::apply(lanes[k], lanes[k + width]);
   }
   T r = lanes[0];
-  for (; j < n; ++j) r = F::apply(r, p[j]);
+  for (; j < n; ++j) r = F::apply(r, p.one(j));
   return r;
 }
 
-template <class T, class F>
+template <class T, class F, class In>
 void rows_by_vectors(const TileCall& t) {
   constexpr bool adds = std::is_same_v<F, Sum> || std::is_same_v<F, Prod>;
   T* out = static_cast<T*>(t.out);
   for (i64 i = 0; i < t.rows; ++i) {
-    const T* p = static_cast<const T*>(t.in[0]) + i * t.pitch[0];
+    const In p(t, i);
     if (!adds || t.cols <= run) {
-      out[i] = reduce_run<T, F>(p, t.cols);
+      out[i] = reduce_run<T, F>(p, 0, t.cols);
       continue;
     }
-    double r = reduce_run<T, F>(p, run);
+    double r = reduce_run<T, F>(p, 0, run);
     for (i64 j = run; j < t.cols; j += run) {
-      r = F::apply(r, double(reduce_run<T, F>(p + j, t.cols - j < run ? t.cols - j : run)));
+      r = F::apply(r, double(reduce_run<T, F>(p, j, t.cols - j < run ? t.cols : j + run)));
     }
     out[i] = static_cast<T>(r);
   }
@@ -165,29 +192,28 @@ KERASISH_INLINE f32v reduce_each(const f32v* v) {
 }
 
 // A row as one vector, filled up with what changes nothing.
-template <class F>
-KERASISH_INLINE f32v row_vector(const float* p, i64 n) {
+template <class F, class In>
+KERASISH_INLINE f32v row_vector(const In& p, i64 n) {
   constexpr int L = f32_lanes;
-  const f32v nothing = splat(identity<F>());
-  if (n < L) return fill_part(p, static_cast<int>(n), nothing);
-  i64 end;
-  f32v a = reduce_vectors<float, F>(p, n, end);
-  if (end < n) a = F::apply(a, fill_part(p + end, static_cast<int>(n - end), nothing));
+  i64 end = 0;
+  f32v a = splat(identity<F>());
+  if (n >= L) a = reduce_vectors<float, F>(p, 0, n, end);
+  const int rest = static_cast<int>(n - end);
+  if (rest > 0) a = F::apply(a, keep_first(p.part(end, rest), rest, splat(identity<F>())));
   return a;
 }
 
 // Rows of float32 as many at a time as a vector has lanes: their last steps are shared.
-template <class F>
+template <class F, class In>
 void rows_of_floats(const TileCall& t) {
   constexpr int L = f32_lanes;
   constexpr bool adds = std::is_same_v<F, Sum> || std::is_same_v<F, Prod>;
-  if (t.rows == 1 || (adds && t.cols > run)) return rows_by_vectors<float, F>(t);
+  if (t.rows == 1 || (adds && t.cols > run)) return rows_by_vectors<float, F, In>(t);
   float* out = static_cast<float*>(t.out);
   f32v v[L];
   for (i64 i = 0; i < t.rows; i += L) {
     const int count = t.rows - i < L ? static_cast<int>(t.rows - i) : L;
-    const float* p = static_cast<const float*>(t.in[0]) + i * t.pitch[0];
-    for (int k = 0; k < count; ++k) v[k] = row_vector<F>(p + k * t.pitch[0], t.cols);
+    for (int k = 0; k < count; ++k) v[k] = row_vector<F>(In(t, i + k), t.cols);
     for (int k = count; k < L; ++k) v[k] = v[0];
     if (count == L) {
       store(out + i, reduce_each<F>(v));
@@ -228,24 +254,27 @@ void rows_position(const TileCall& t) {
   }
 }
 
-// Over rows, a vector of columns at a time, four rows at once.
-template <class T, class F>
-KERASISH_INLINE typename Vectors<T>::V over_rows(const T* p, i64 rows, i64 pitch, int count) {
-  constexpr int L = Vectors<T>::lanes;
-  const auto at = [=](i64 i) { return count == L ? load(p + i * pitch) : load_part(p + i * pitch, count); };
-  auto a = at(0);
-  i64 i = 1;
-  if (rows >= 4) {
-    auto b = at(1), c = at(2), d = at(3);
-    for (i = 4; i + 4 <= rows; i += 4) {
-      a = F::apply(a, at(i));
-      b = F::apply(b, at(i + 1));
-      c = F::apply(c, at(i + 2));
-      d = F::apply(d, at(i + 3));
+// `rows` rows of a vector of columns, four at once. `part` has less than a vector of columns.
+template <class T, class F, class In, bool part>
+KERASISH_INLINE typename Vectors<T>::V over_rows(In p, i64 rows, i64 j, int count) {
+  const auto next = [&] {
+    const auto v = part ? p.part(j, count) : p.at(j);
+    p.down(1);
+    return v;
+  };
+  auto a = next();
+  i64 left = rows - 1;
+  if (left >= 3) {
+    auto b = next(), c = next(), d = next();
+    for (left -= 3; left >= 4; left -= 4) {
+      a = F::apply(a, next());
+      b = F::apply(b, next());
+      c = F::apply(c, next());
+      d = F::apply(d, next());
     }
     a = F::apply(F::apply(a, b), F::apply(c, d));
   }
-  for (; i < rows; ++i) a = F::apply(a, at(i));
+  for (; left > 0; --left) a = F::apply(a, next());
   return a;
 }
 
@@ -257,23 +286,22 @@ KERASISH_INLINE void merge(double* out, f32v v) {
   merge<F>(out + f64_lanes, high_half(v));
 }
 
-template <class T, class F>
+template <class T, class F, class In>
 void accumulate_vectors(const TileCall& t) {
   constexpr int L = Vectors<T>::lanes;
-  constexpr i64 block = 256;  // rows summed in T before double takes over
+  constexpr i64 block = 256;  // rows reduced in T before double takes over
   double* out = static_cast<double*>(t.out);
+  const i64 cols = t.cols;
   for (i64 i = 0; i < t.rows; i += block) {
-    const T* p = static_cast<const T*>(t.in[0]) + i * t.pitch[0];
+    const In p(t, i);
     const i64 rows = t.rows - i < block ? t.rows - i : block;
-    for (i64 j = 0; j < t.cols; j += L) {
-      const int count = t.cols - j < L ? static_cast<int>(t.cols - j) : L;
-      if (count == L) {
-        merge<F>(out + j, over_rows<T, F>(p + j, rows, t.pitch[0], L));
-      } else {
-        T lanes[L];
-        store(lanes, over_rows<T, F>(p + j, rows, t.pitch[0], count));
-        for (int k = 0; k < count; ++k) out[j + k] = F::apply(out[j + k], double(lanes[k]));
-      }
+    i64 j = 0;
+    for (; j + L <= cols; j += L) merge<F>(out + j, over_rows<T, F, In, false>(p, rows, j, L));
+    const int rest = static_cast<int>(cols - j);
+    if (rest > 0) {
+      T lanes[L];
+      store(lanes, over_rows<T, F, In, true>(p, rows, j, rest));
+      for (int k = 0; k < rest; ++k) out[j + k] = F::apply(out[j + k], double(lanes[k]));
     }
   }
 }
@@ -310,11 +338,20 @@ void fill_float(TileKernels& table, Dtype dtype) {
     table.row_reduce[static_cast<int>(r)][d] = row;
     table.accumulate[static_cast<int>(r)][d] = over;
   };
-  constexpr bool single = std::is_same_v<T, float>;
-  set(TileReduction::sum, single ? rows_of_floats<Sum> : rows_by_vectors<T, Sum>, accumulate_vectors<T, Sum>);
-  set(TileReduction::prod, single ? rows_of_floats<Prod> : rows_by_vectors<T, Prod>, accumulate_vectors<T, Prod>);
-  set(TileReduction::max, single ? rows_of_floats<Max> : rows_by_vectors<T, Max>, accumulate_vectors<T, Max>);
-  set(TileReduction::min, single ? rows_of_floats<Min> : rows_by_vectors<T, Min>, accumulate_vectors<T, Min>);
+  using One = Single<T>;
+  if constexpr (std::is_same_v<T, float>) {
+    set(TileReduction::sum, rows_of_floats<Sum, One>, accumulate_vectors<T, Sum, One>);
+    set(TileReduction::prod, rows_of_floats<Prod, One>, accumulate_vectors<T, Prod, One>);
+    set(TileReduction::max, rows_of_floats<Max, One>, accumulate_vectors<T, Max, One>);
+    set(TileReduction::min, rows_of_floats<Min, One>, accumulate_vectors<T, Min, One>);
+    table.row_sum_product = rows_of_floats<Sum, Product<T>>;
+    table.accumulate_product = accumulate_vectors<T, Sum, Product<T>>;
+  } else {
+    set(TileReduction::sum, rows_by_vectors<T, Sum, One>, accumulate_vectors<T, Sum, One>);
+    set(TileReduction::prod, rows_by_vectors<T, Prod, One>, accumulate_vectors<T, Prod, One>);
+    set(TileReduction::max, rows_by_vectors<T, Max, One>, accumulate_vectors<T, Max, One>);
+    set(TileReduction::min, rows_by_vectors<T, Min, One>, accumulate_vectors<T, Min, One>);
+  }
   set(TileReduction::argmax, rows_position<T, true>, nullptr);
   set(TileReduction::argmin, rows_position<T, false>, nullptr);
 }

@@ -65,6 +65,9 @@ struct TileKernels {
   TileFunction row_reduce[tile_reductions][tile_dtypes];
   // out[j] = out[j] combined with the reduction of column j; out is double for floats, 64-bit integers else.
   TileFunction accumulate[tile_reductions][tile_dtypes];
+  // The sums of products of two operands, float32: of each row, and over rows.
+  TileFunction row_sum_product;
+  TileFunction accumulate_product;
   // out[i, :] = in[0][i], by item size (1, 2, 4, 8 -> 0..3). The padded form may write 64 bytes beyond the last row.
   TileFunction spread[4];
   TileFunction spread_padded[4];

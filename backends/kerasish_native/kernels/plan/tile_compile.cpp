@@ -14,7 +14,7 @@ constexpr std::int64_t expanded_cols = 128;     // up to here a value per column
 constexpr std::int64_t spread_cols = 24;        // up to here a value per row is written out before it meets elements
 constexpr std::int64_t transposed_cols = 64;
 constexpr double streaming_bytes = 24e6;        // loads and stores of a program that do not fit in a large cache
-constexpr std::int64_t reduced_cols = 256;      // columns of a tile when rows are long and are summed over
+constexpr std::int64_t reduced_rows = 8;        // of a tile when rows are long and are reduced over
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -97,6 +97,9 @@ TileShape choose_tile_shape(const TileSource& source) {
     any_row_reduction = any_row_reduction || n.reduces_rows();
     if (is_full(source, n.out) || n.reduces_rows()) cost += node_cost(n);
   }
+  std::int64_t arrays = 0;
+  for (const TileNode& n : source.nodes) arrays += is_full(source, n.out) ? 1 : 0;
+  for (const TileLoad& l : source.loads) arrays += is_full(source, l.value) ? 1 : 0;
   for (const TileLoad& l : source.loads) bytes += is_full(source, l.value) ? item_size(l.view.dtype) : 0;
   for (const TileStore& s : source.stores) {
     any_col_reduction = any_col_reduction || (s.reduction != tile_no_reduction && is_full(source, s.value));
@@ -105,7 +108,8 @@ TileShape choose_tile_shape(const TileSource& source) {
   cost += 0.01 * bytes;
   // Twice as many elements lie in cache when they have half the bytes. What streams from memory does best in short turns.
   const bool streams = bytes * static_cast<double>(rows) * static_cast<double>(cols) > streaming_bytes;
-  const std::int64_t capacity = wide || streams ? tile_capacity / 2 : tile_capacity;
+  std::int64_t capacity = wide || streams ? tile_capacity / 2 : tile_capacity;
+  if (arrays == 1 && !wide) capacity = tile_capacity * 4;  // nothing but a reduction of what is read in place
   const bool whole = needs_whole_rows(source);
   if (whole && cols > tile_longest_row) {
     throw std::invalid_argument("tile_step: rows of " + std::to_string(cols) +
@@ -116,7 +120,7 @@ TileShape choose_tile_shape(const TileSource& source) {
   } else if (has_transposed_view(source)) {
     shape.cols = std::min(cols, transposed_cols);
   } else if (any_col_reduction && !any_row_reduction && rows > 1) {
-    shape.cols = std::min(cols, std::max(reduced_cols, capacity / rows));
+    shape.cols = std::min(cols, std::max(capacity / reduced_rows, capacity / rows));
   } else {
     shape.cols = std::min(cols, capacity);
   }
@@ -200,6 +204,7 @@ class PhaseCompiler {
       if (!is_mine(source_.stores[s])) continue;
       const TileStore& store = source_.stores[s];
       roots.push_back(store.value);
+      if (store.factor >= 0) roots.push_back(store.factor);
       const TileMove move{static_cast<int>(s), store.value, stage_of(value(store.value).kind)};
       (store.reduction == tile_no_reduction ? phase_.scatters : phase_.reductions).push_back(move);
     }
@@ -319,7 +324,7 @@ class PhaseCompiler {
   TileFunction function_of(const TileNode& node, unsigned ones) const {
     const TileKernels& table = kernels().tile;
     const int d = static_cast<int>(node.dtype);
-    if (node.reduces_rows()) return table.row_reduce[node.reduction()][d];
+    if (node.reduces_rows()) return node.inputs == 2 ? table.row_sum_product : table.row_reduce[node.reduction()][d];
     if (node.compare >= 0) return table.select[node.compare][ones];
     if (node.code == static_cast<int>(TileOp::cast)) {
       return ones == 0 ? table.cast[d][static_cast<int>(value(node.out).dtype)] : nullptr;

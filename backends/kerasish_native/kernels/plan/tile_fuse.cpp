@@ -60,6 +60,8 @@ class Joiner {
         join_step(node);
       }
     }
+    for (TileNode& node : source_.nodes) join_row_sum(node);
+    for (TileStore& store : source_.stores) join_sum(store);
     remove_joined();
   }
 
@@ -135,6 +137,36 @@ class Joiner {
       const int m = product->in[scaled_last ? 0 : 1], r = product->in[scaled_last ? 1 : 0];
       become(node, TileOp::subtract_quotient, {node.in[0], m, r, quotient->in[1]});
     }
+  }
+
+  // The node of a product of two full float32 values, if `value` is one and is used once.
+  TileNode* product_of(int v) {
+    const TileValue& value = source_.values[at(v)];
+    if (value.origin != TileOrigin::node || value.dtype != Dtype::float32 || uses_[at(v)] != 1) return nullptr;
+    TileNode& node = source_.nodes[at(value.index)];
+    if (node.code == code(TileOp::square)) return value.kind == TileKind::full ? &node : nullptr;
+    if (node.code != code(TileOp::multiply)) return nullptr;
+    const bool full = source_.values[at(node.in[0])].kind == TileKind::full && source_.values[at(node.in[1])].kind == TileKind::full;
+    return full ? &node : nullptr;
+  }
+
+  void join_row_sum(TileNode& node) {
+    if (!node.reduces_rows() || node.reduction() != static_cast<int>(TileReduction::sum)) return;
+    TileNode* product = product_of(node.in[0]);
+    if (product == nullptr) return;
+    drop(*product);
+    node.in[0] = product->in[0];
+    node.in[1] = product->in[product->inputs - 1];
+    node.inputs = 2;
+  }
+
+  void join_sum(TileStore& store) {
+    if (store.reduction != static_cast<int>(TileReduction::sum)) return;
+    TileNode* product = product_of(store.value);
+    if (product == nullptr) return;
+    drop(*product);
+    store.value = product->in[0];
+    store.factor = product->in[product->inputs - 1];
   }
 
   void join_choice(TileNode& node) {

@@ -68,6 +68,7 @@ struct TileStore {
   int value;
   TileView view;
   int reduction;
+  int factor = -1;  // a second value: what is reduced are products with it
 };
 
 struct TileNode {  // an operation, as asked for
@@ -76,7 +77,8 @@ struct TileNode {  // an operation, as asked for
   int out;
   int in[4] = {-1, -1, -1, -1};
   int inputs = 0;
-  int compare = -1;  // of a fused comparison and choice: which comparison
+  int compare = -1;  // of a joined comparison and choice: which comparison
+  // A row sum with two operands is that of their products.
 
   bool reduces_rows() const { return code >= tile_row_code; }
   int reduction() const { return code - tile_row_code; }

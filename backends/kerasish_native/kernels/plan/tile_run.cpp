@@ -292,6 +292,13 @@ void TileRun::reduce(const TileMove& move, std::int64_t rows, std::uint64_t* acc
   const int reduction = source_.stores[at(move.index)].reduction;
   const int dtype = static_cast<int>(cell.dtype);
   TileCall call{rows, cols_, accumulator, 0, {data_[move.value]}, {pitch_of(move.value)}};
+  const int factor = source_.stores[at(move.index)].factor;
+  if (factor >= 0) {
+    call.in[1] = data_[factor];
+    call.pitch[1] = pitch_of(factor);
+    kernels().tile.accumulate_product(call);
+    return;
+  }
   std::uint64_t total;
   if (cell.kind == TileKind::row) {
     call.rows = 1;
