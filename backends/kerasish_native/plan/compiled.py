@@ -71,19 +71,19 @@ class CompiledProgram:
         """What runs, for people: each step with its operations and bytes, then totals."""
         nodes, inputs, outputs = self._counts
         flops, traffic = (sum(s[1] for s in self._steps), sum(s[2] for s in self._steps))
-        lines = [
+        rows = [
             f"{nodes} nodes in {len(self._steps)} steps, {inputs} inputs, {outputs} outputs",
             f"arena {self._arena_bytes:,} bytes, constants {self._constants:,} bytes",
             f"a run: {flops:,} operations, {traffic:,} bytes read and written by steps",
         ]
         fallbacks = Counter(label for label, *_ in self._steps if label.startswith("reference "))
         if fallbacks:
-            lines.append("without a compiled kernel: " + ", ".join(f"{n} {c}" for n, c in fallbacks.items()))
-        lines += [
+            rows.append("without a compiled kernel: " + ", ".join(f"{n} {c}" for n, c in fallbacks.items()))
+        rows += [
             f"{i:5d}  {flops:>14,}  {size:>12,}  {label}"
             for i, (label, flops, size) in enumerate(self._steps)
         ]
-        return "\n".join(lines)
+        return "\n".join(rows)
 
 
 def _bytes(buffers: Sequence[Buffer]) -> int:

@@ -1,4 +1,4 @@
-"""Matrix products: within the rounding of their sums, for all shapes, strides, batches, instruction sets and threads."""
+"""Matrix products: within the rounding of their sums, for all shapes, strides, batches, ISAs and threads."""
 
 import hashlib
 import os
