@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "../kernel_table.hpp"
 #include "../thread_pool.hpp"
@@ -44,6 +46,9 @@ TileStep::TileStep(TileSource source) : source_(std::move(source)), shape_(choos
   tiles_ = compile_tile_phase(source_, shape_, partials_, {TileRole::tiles, false, false});
   rows_ = compile_tile_phase(source_, shape_, partials_, {TileRole::rows, false, false});
   cols_ = compile_tile_phase(source_, shape_, partials_, {TileRole::cols, false, false});
+  if (std::max({tiles_.reductions.size(), rows_.reductions.size(), partials_.size()}) > most_reductions) {
+    throw std::invalid_argument("tile_step: more than " + std::to_string(most_reductions) + " reductions in one program");
+  }
   runs_blocks_ = source_.rows.size() == 1 && rows_.scatters.empty() && cols_.scatters.empty();
   for (const TileStore& s : source_.stores) {
     runs_blocks_ = runs_blocks_ && s.reduction == tile_no_reduction &&
@@ -124,14 +129,13 @@ void TileStep::run_tiles(Slots slots) const {
 
 // Items are numbered by chunks of rows first: neighbours share their columns.
 void TileStep::run_item(TileRun& run, std::int64_t item) const {
-  constexpr int most = 32;
   const std::int64_t chunk = item % shape_.row_chunks, span = item / shape_.row_chunks;
   const std::int64_t row_begin = chunk * shape_.chunk * shape_.rows;
   const std::int64_t row_end = std::min(source_.row_count, row_begin + shape_.chunk * shape_.rows);
   const std::int64_t col_begin = span * shape_.span * shape_.cols;
   const std::int64_t col_end = std::min(source_.cols, col_begin + shape_.span * shape_.cols);
-  std::uint64_t* accumulators[most];
-  TilePartialTarget targets[most];
+  std::uint64_t* accumulators[most_reductions];
+  TilePartialTarget targets[most_reductions];
   for (std::int64_t col = col_begin; col < col_end; col += shape_.cols) {
     run.block(col, std::min(shape_.cols, col_end - col));
     for (std::size_t r = 0; r < tiles_.reductions.size(); ++r) {
@@ -161,7 +165,7 @@ void TileStep::run_rows(Slots slots) const {
       const std::int64_t row0 = static_cast<std::int64_t>(t) * tile_capacity;
       const std::int64_t rows = std::min(tile_capacity, source_.row_count - row0);
       for (int p : rows_.combined) combine(run, at(p), row0, rows);
-      std::uint64_t* accumulators[32];
+      std::uint64_t* accumulators[most_reductions];
       for (std::size_t r = 0; r < rows_.reductions.size(); ++r) {
         accumulators[r] = accumulators_[at(rows_.reductions[r].index)].data() + t;
       }

@@ -42,6 +42,8 @@ class TileStep final : public Step {
   void finish_reductions(Slots slots) const;
   void clear() const;
 
+  static constexpr std::size_t most_reductions = 32;  // stores that reduce, and row reductions: refused beyond
+
   TileSource source_;
   TileShape shape_;
   bool runs_blocks_ = false;
