@@ -167,7 +167,7 @@ class Builder:
     def _attach_epilogues(self) -> None:
         """Let a matrix kernel run the program over its result while blocks of that are in cache."""
         for group in self.fusion.units:
-            if not isinstance(group, Group) or group.has_reduction or not group.space.sizes:
+            if not isinstance(group, Group) or group.reductions or not group.space.sizes:
                 continue
             for buffer in sorted(group.loads, key=lambda b: -b.size):
                 kernel = self.fusion.maker.get(buffer)

@@ -34,6 +34,7 @@ from kerasish_native.trace import Graph, Node, Traced
 
 _MOST_MEMBERS = 48
 _MOST_LOADS = 24
+_MOST_REDUCTIONS = 24  # a tile program keeps room for 32
 _SIBLINGS = 3
 _REPEATED = 64  # constants of fewer elements are kept as they are
 
@@ -126,9 +127,9 @@ class Group(Unit):
         self.kernel: Single | None = None
 
     @property
-    def has_reduction(self) -> bool:
-        """Whether any member reduces."""
-        return any(m.reduction for m in self.members)
+    def reductions(self) -> int:
+        """How many members reduce."""
+        return sum(m.reduction is not None for m in self.members)
 
 
 def _first_if_all_equal(array: np.ndarray) -> np.ndarray:
@@ -322,6 +323,8 @@ class Fusion:
             return
         if len(first.members) + len(second.members) > _MOST_MEMBERS:
             return
+        if first.reductions + second.reductions > _MOST_REDUCTIONS:
+            return
         if len((first.loads | second.loads) - first.made.keys() - second.made.keys()) > _MOST_LOADS:
             return
         if first.terminal & second.loads or second.terminal & first.loads:
@@ -451,6 +454,8 @@ class Fusion:
 
     def _add_reduction(self, group: Group, node: Node, operands: list[Any]) -> bool:
         (x,) = operands
+        if group.reductions >= _MOST_REDUCTIONS:
+            return False
         fit = fits(group.space, x.shape, [x], self._mine(group, [x]))
         if fit is None:
             return False

@@ -150,3 +150,14 @@ def test_explain_counts_fewer_steps_than_nodes():
     assert len(graph.nodes) > 10
     text = Plan(graph, []).explain()
     assert int(text.split(" nodes in ")[1].split()[0]) < len(graph.nodes)
+
+
+def test_many_reductions_of_one_tensor_are_split_over_programs():
+    graph = Graph()
+    x = graph.input((6, 5), "float32")
+    with recording(graph):
+        sums = [n.sum(n.multiply(x, float(i)), axis=(1,), keepdims=False) for i in range(70)]
+    graph.outputs = sums
+    values = np.arange(30, dtype="float32").reshape(6, 5)
+    for i, y in enumerate(CompiledProgram(graph, load_kernels()).run([values])):
+        np.testing.assert_allclose(y, values.sum(1) * i, rtol=1e-6)
