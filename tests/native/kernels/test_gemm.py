@@ -1,4 +1,4 @@
-"""Matrix products: within the rounding of their sums, for all shapes, strides, batches, ISAs and threads."""
+"""Matrix products: within the rounding of their sums, for all shapes, strides, batches, kernels and threads."""
 
 import hashlib
 import os

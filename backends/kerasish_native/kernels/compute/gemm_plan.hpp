@@ -1,6 +1,6 @@
 // How one product is cut: into tiles, blocks that fit the caches, and parts for the threads.
 //
-// The order in which an element is summed depends on k alone (blocks of k_block), never on the cut or on the threads.
+// The order in which an element is summed depends on k and on strides (blocks of k_block), never on the cut or the threads.
 #pragma once
 
 #include "../thread_pool.hpp"
@@ -9,15 +9,19 @@
 namespace kerasish {
 namespace KERASISH_ISA {
 
-// A block of B, k_block_most rows by columns_block columns of float32, takes half of a second-level cache of 1 MiB, and
-// one tile's rows of A, k_block_most deep, a third of a first-level cache of 48 KiB.
-constexpr std::int64_t k_block_most = 256;
-constexpr std::int64_t columns_block = 512;
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// A block of B, k_block_most rows by columns_block columns of float32, takes 384 KiB of the second-level cache, and one
+// tile's rows of A, k_block_most deep, 21 KiB of the first-level cache.
+constexpr std::int64_t k_block_most = 384;
+constexpr std::int64_t columns_block = 256;
+// The depth of columns of A that all fall on a sixteenth of the second-level cache.
+constexpr std::int64_t k_block_aliased = 256;
+constexpr std::int64_t page = 4096;
 // Packed B stays in the third-level cache.
 constexpr std::int64_t packed_most_bytes = std::int64_t{8} << 20;
 constexpr std::int64_t rows_part_most = 2048;
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 KERASISH_INLINE std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 KERASISH_INLINE std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }

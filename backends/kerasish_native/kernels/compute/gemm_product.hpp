@@ -109,7 +109,7 @@ class Blocks {
       s.c_row = round_up(c1 - c0, lanes);
       s.c = static_cast<T*>(scratch(Scratch::tile, static_cast<std::size_t>(rows * s.c_row) * sizeof(T)));
     }
-    // The tile of A, then the last, partial panel of a B that is not packed.
+    // A tile of A, then the last, partial panel of a B that is not packed.
     const std::int64_t a_size = plan_.pack_a ? round_up(plan_.k_block * tallest(1) + lanes, lanes) : 0;
     T* own = static_cast<T*>(scratch(Scratch::pack_a, static_cast<std::size_t>(a_size + plan_.k_block * lanes) * sizeof(T)));
     for (std::int64_t p = 0; p < x_.k; p += plan_.k_block) {
@@ -198,7 +198,11 @@ template <class S>
 GemmPlan plan_product(const Product<S>& x, int threads) {
   using T = Wide<S>;
   constexpr int lanes = Simd<T>::lanes;
+  constexpr std::int64_t size = sizeof(S);
   constexpr bool narrow_storage = sizeof(S) != sizeof(T);
+  // Rows or columns a multiple of a page apart fall on few sets of the caches. Short tiles, which read B often, suffer.
+  const bool a_aliased = x.a_col != 1 && x.a_col * size % page == 0, b_aliased = x.b_row * size % page == 0;
+  constexpr bool short_tiles = tallest(2) < 8;
   GemmPlan plan{};
   plan.m = x.m;
   plan.n = x.n;
@@ -206,10 +210,10 @@ GemmPlan plan_product(const Product<S>& x, int threads) {
   plan.V = panel_vectors(x.m);
   plan.panel = plan.V * lanes;
   plan.tiles = ceil_div(x.m, tallest(plan.V));
-  plan.k_block = ceil_div(x.k, ceil_div(x.k, k_block_most));
+  plan.k_block = ceil_div(x.k, ceil_div(x.k, a_aliased ? k_block_aliased : k_block_most));
   plan.a_by_rows = x.a_col == 1;
-  plan.pack_a = narrow_storage || (x.a_col != 1 && x.a_row != 1);
-  plan.pack_b = narrow_storage || x.b_col != 1;
+  plan.pack_a = narrow_storage || (x.a_col != 1 && x.a_row != 1) || (short_tiles && a_aliased && x.n >= 128);
+  plan.pack_b = narrow_storage || x.b_col != 1 || (short_tiles && b_aliased && x.m >= 64);
   plan.direct_c = !narrow_storage && x.c_col == 1;
   plan.columns = x.n;
   if (plan.pack_b) {
