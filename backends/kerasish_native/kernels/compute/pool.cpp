@@ -183,6 +183,7 @@ void max_pool_grad_row(const PoolCall& c, const Axes& axes, i64 image, i64 d, i6
   S* y = image_of<S>(c.y, c, image);
   for (i64 w = 0; w < c.out[2]; ++w) {
     take_window(c, axes, d, h, w, window);
+    if (window.count == 0) continue;  // in the pads
     const S* g = at<S>(c.values, c.out, c.channels, image, d, h, w);
     const auto spread = [&](i64 k, auto read, auto write) {
       const MaskOf<V> number = first_largest<V>(window.count, [&](i64 t) { return read(x + window.places[t] + k); });
