@@ -85,11 +85,11 @@ void dot(const T* x, i64 pixel, const Run* runs, i64 count, i64 length, const T*
   }
 }
 
-template <class T, int P, int V>
-void outer(const T* x, i64 pixel, i64 x_row, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols, T* out,
-           i64 out_row) {
+template <class T, int stack, int height, int V>
+void outer(const Numbers<T>& numbers, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols, T* out, i64 out_row) {
   using vector = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
+  constexpr int P = stack * height;
   vector sum[P][V];
 #pragma GCC unroll 32
   for (int p = 0; p < P; ++p) {
@@ -97,15 +97,15 @@ void outer(const T* x, i64 pixel, i64 x_row, const T* g, i64 g_pixel, i64 g_row,
     for (int v = 0; v < V; ++v) sum[p][v] = vector{};
   }
   for (i64 r = 0; r < rows; ++r) {
-    const T* numbers = x + r * x_row;
+    const T* x = numbers.x + r * numbers.row;
     const T* lines = g + r * g_row;
-    for (i64 i = 0; i < cols; ++i, numbers += pixel, lines += g_pixel) {
+    for (i64 i = 0; i < cols; ++i, x += numbers.pixel, lines += g_pixel) {
       vector line[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) line[v] = load(lines + v * lanes);
 #pragma GCC unroll 32
       for (int p = 0; p < P; ++p) {
-        const vector number = splat(numbers[p]);
+        const vector number = splat(x[p / height * numbers.stack + p % height]);
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) sum[p][v] = fma(number, line[v], sum[p][v]);
       }
@@ -125,15 +125,21 @@ template <class T>
 struct Blocks {
   DotBlock<T> dot[block_vectors][tallest_block] = {};
   OuterBlock<T> outer[block_vectors][tallest_block] = {};
+  OuterBlock<T> stacked[block_vectors][tallest_block] = {};
 
   template <int V, int... P>
   constexpr void fill(std::integer_sequence<int, P...>) {
     ((dot[V][P] = &kerasish::KERASISH_ISA::dot<T, P + 1, V + 1>), ...);
-    ((outer[V][P] = &kerasish::KERASISH_ISA::outer<T, P + 1, V + 1>), ...);
+    ((outer[V][P] = &kerasish::KERASISH_ISA::outer<T, 1, P + 1, V + 1>), ...);
+  }
+  template <int V, int... P>
+  constexpr void fill_stacked(std::integer_sequence<int, P...>) {
+    ((stacked[V][P] = &kerasish::KERASISH_ISA::outer<T, stack_height, P + 1, V + 1>), ...);
   }
   template <int... V>
   constexpr void fill_all(std::integer_sequence<int, V...>) {
     (fill<V>(std::make_integer_sequence<int, block_height[V]>{}), ...);
+    (fill_stacked<V>(std::make_integer_sequence<int, block_height[V] / stack_height>{}), ...);
   }
   constexpr Blocks() { fill_all(std::make_integer_sequence<int, block_vectors>{}); }
 };
@@ -158,6 +164,15 @@ OuterBlock<float> outer_block(int height, int vectors) {
 template <>
 OuterBlock<double> outer_block(int height, int vectors) {
   return f64_blocks.outer[vectors - 1][height - 1];
+}
+
+template <>
+OuterBlock<float> stacked_outer_block(int height, int vectors) {
+  return f32_blocks.stacked[vectors - 1][height - 1];
+}
+template <>
+OuterBlock<double> stacked_outer_block(int height, int vectors) {
+  return f64_blocks.stacked[vectors - 1][height - 1];
 }
 
 }  // namespace KERASISH_ISA

@@ -34,15 +34,27 @@ struct Run {
 template <class T>
 using DotBlock = void (*)(const T* x, i64 pixel, const Run* runs, i64 count, i64 length, const T* w, i64 w_row, T* y,
                           i64 y_pixel, int last, bool add);
+// Where the numbers of a block of the kernel's gradient are: at each position `height` in a row, or three such rows.
 template <class T>
-using OuterBlock = void (*)(const T* x, i64 pixel, i64 x_row, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols,
-                            T* out, i64 out_row);
+struct Numbers {
+  const T* x;
+  i64 pixel, row;  // from a position to the next, from a row of positions to the next
+  i64 stack;       // between the three rows
+};
+template <class T>
+using OuterBlock = void (*)(const Numbers<T>& numbers, const T* g, i64 g_pixel, i64 g_row, i64 rows, i64 cols, T* out,
+                            i64 out_row);
 
 // Blocks of height 1 .. block_height[v] for v + 1 vectors.
 template <class T>
 DotBlock<T> dot_block(int height, int vectors);
 template <class T>
 OuterBlock<T> outer_block(int height, int vectors);
+// Three rows of `height` numbers, 3 * height being a height of `outer_block`: for kernels with few numbers in a row,
+// whose blocks would be too small.
+template <class T>
+OuterBlock<T> stacked_outer_block(int height, int vectors);
+constexpr int stack_height = 3;
 
 // How `width` rows and `vectors` columns of vectors are cut into blocks of nearly equal sizes.
 struct Cut {

@@ -26,6 +26,7 @@ class Weights {
     line_ = vectors_ * Simd<T>::lanes;
     copy_y_ = line_ != c_.y_channels;
     cut_ = best_cut(length_, vectors_);
+    stacked_ = stack_width();
     grid_ = chunks();
     choose_parts();
   }
@@ -48,6 +49,16 @@ class Weights {
 
  private:
   i64 taps() const { return c_.axis[0].taps * c_.axis[1].taps * c_.axis[2].taps; }
+
+  // Vectors of a block of three row taps: none where one row tap has sums enough to hide their latency.
+  i64 stack_width() const {
+    if (!one_run_ || c_.axis[1].taps != stack_height || length_ * divide_up(vectors_, cut_.panels) >= 8) return 0;
+    i64 width = 0;
+    for (i64 v = 1; v <= least(block_vectors, vectors_); ++v) {
+      if (stack_height * length_ <= block_height[v - 1]) width = v;
+    }
+    return width;
+  }
 
   Grid chunks() const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
@@ -72,8 +83,8 @@ class Weights {
 
   // The sums of one part of the positions for one share of the kernel.
   void share(T* sums, i64 part, i64 number) const {
-    const i64 units = c_.groups * c_.axis[0].taps * c_.axis[1].taps;
-    const i64 u0 = part_begin(units, shares_, number), u1 = part_begin(units, shares_, number + 1);
+    const i64 all = c_.groups * c_.axis[0].taps * c_.axis[1].taps;
+    const i64 u0 = part_begin(all, shares_, number), u1 = part_begin(all, shares_, number + 1);
     clear(sums, u0, u1);
     const i64 x_size = copy_ ? divide_up(strip_size(c_, grid_.rows, grid_.cols), 16) * 16 : 0;
     const i64 y_size = copy_y_ ? grid_.rows * grid_.cols * c_.groups * line_ : 0;
@@ -84,7 +95,7 @@ class Weights {
       const Region r = grid_.at(c_, i);
       const Strip<T> strip = take_strip<T>(c_, r, copy_ ? space : nullptr, depth);
       const Lines lines = lines_of(r, copy_y_ ? space + x_size : nullptr);
-      for (i64 u = u0; u < u1; ++u) unit(sums, r, strip, lines, u);
+      units(sums, r, strip, lines, u0, u1);
     }
   }
 
@@ -126,26 +137,69 @@ class Weights {
     return {copy, row, pixel, line_};
   }
 
-  void unit(T* sums, const Region& r, const Strip<T>& strip, const Lines& lines, i64 u) const {
+  // What positions [begin, end) x [r.w0, r.w1) read for depth tap td, and their part of y.
+  struct Operands {
+    Numbers<T> numbers;
+    const T* y;
+    i64 rows;
+  };
+  Operands operands(const Region& r, const Strip<T>& strip, const Lines& lines, i64 td, i64 th, i64 group, i64 begin,
+                    i64 end) const {
     const TapAxis &h = c_.axis[1], &w = c_.axis[2];
-    const i64 th = u % h.taps, td = u / h.taps % c_.axis[0].taps, group = u / (h.taps * c_.axis[0].taps);
-    if (strip.depth[td] < 0) return;
-    i64 begin = r.h0, end = r.h1;
-    clip_positions(h, th, begin, end);
-    if (begin == end) return;
     const i64 pixel = w.step * strip.pixel, row = h.step * strip.row_stride;
     const T* x = strip.base + strip.origin + strip.depth[td] + begin * row + h.offset[th] * strip.row_stride +
                  r.w0 * pixel + group * c_.x_channels;
-    const T* y = lines.base + (begin - r.h0) * lines.row + group * lines.group;
+    const i64 stack = h.taps > 1 ? (h.offset[1] - h.offset[0]) * strip.row_stride : 0;
+    return {{x, pixel, row, stack}, lines.base + (begin - r.h0) * lines.row + group * lines.group, end - begin};
+  }
+
+  // Units [u0, u1) of the kernel. Where all three row taps of a unit's group and depth have a position, together.
+  void units(T* sums, const Region& r, const Strip<T>& strip, const Lines& lines, i64 u0, i64 u1) const {
+    const TapAxis &d = c_.axis[0], &h = c_.axis[1];
+    for (i64 u = u0; u < u1; ++u) {
+      const i64 th = u % h.taps, td = u / h.taps % d.taps, group = u / (h.taps * d.taps);
+      if (strip.depth[td] < 0) continue;
+      i64 begin = r.h0, end = r.h1;
+      if (!stacked_ || u - th < u0 || u - th + stack_height > u1) {
+        unit(sums, r, strip, lines, u, begin, end);
+        continue;
+      }
+      for (i64 t = 0; t < stack_height; ++t) clip_positions(h, t, begin, end);
+      if (begin == end) begin = end = r.h1;
+      unit(sums, r, strip, lines, u, r.h0, begin);
+      if (th == 0 && begin < end) stack(sums, r, lines, operands(r, strip, lines, td, 0, group, begin, end), u);
+      unit(sums, r, strip, lines, u, end, r.h1);
+    }
+  }
+
+  void stack(T* sums, const Region& r, const Lines& lines, Operands o, i64 u) const {
+    const i64 panels = divide_up(vectors_, stacked_);
+    o.numbers.x += c_.axis[2].offset[0] * c_.axis[2].in_stride;
+    for (i64 p = 0; p < panels; ++p) {
+      const i64 v0 = part_begin(vectors_, panels, p), v1 = part_begin(vectors_, panels, p + 1);
+      stacked_outer_block<T>(static_cast<int>(length_), static_cast<int>(v1 - v0))(
+          o.numbers, o.y + v0 * Simd<T>::lanes, lines.pixel, lines.row, o.rows, r.w1 - r.w0,
+          rows_of(sums, u) + v0 * Simd<T>::lanes, out_row_);
+    }
+  }
+
+  // Rows [begin, end) of the region for one unit.
+  void unit(T* sums, const Region& r, const Strip<T>& strip, const Lines& lines, i64 u, i64 begin, i64 end) const {
+    const TapAxis &h = c_.axis[1], &w = c_.axis[2];
+    const i64 th = u % h.taps, td = u / h.taps % c_.axis[0].taps, group = u / (h.taps * c_.axis[0].taps);
+    clip_positions(h, th, begin, end);
+    if (begin >= end) return;
+    const Operands o = operands(r, strip, lines, td, th, group, begin, end);
     T* out = rows_of(sums, u);
     for (i64 t = 0; t < row_runs_; ++t) {
-      const T* from = x + w.offset[t] * strip.pixel;
       for (i64 b = 0; b < cut_.heights; ++b) {
         const i64 k0 = part_begin(length_, cut_.heights, b), height = part_begin(length_, cut_.heights, b + 1) - k0;
+        Numbers<T> numbers = o.numbers;
+        numbers.x += w.offset[t] * strip.pixel + k0;
         for (i64 p = 0; p < cut_.panels; ++p) {
           const i64 v0 = part_begin(vectors_, cut_.panels, p), v1 = part_begin(vectors_, cut_.panels, p + 1);
           outer_block<T>(static_cast<int>(height), static_cast<int>(v1 - v0))(
-              from + k0, pixel, row, y + v0 * Simd<T>::lanes, lines.pixel, lines.row, end - begin, r.w1 - r.w0,
+              numbers, o.y + v0 * Simd<T>::lanes, lines.pixel, lines.row, o.rows, r.w1 - r.w0,
               out + (t * length_ + k0) * out_row_ + v0 * Simd<T>::lanes, out_row_);
         }
       }
@@ -173,6 +227,7 @@ class Weights {
   const TapSum& c_;
   bool copy_, one_run_, copy_y_;
   i64 row_runs_, length_;
+  i64 stacked_;  // vectors of a block of three row taps; 0: each row tap has blocks of its own
   i64 vectors_, line_;  // vectors of one group's channels of y; their numbers
   Cut cut_;
   Grid grid_;

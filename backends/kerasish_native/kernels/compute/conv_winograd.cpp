@@ -370,7 +370,7 @@ class Winograd {
         for (i64 p = 0; p < cut_.panels; ++p) {
           const i64 v0 = part_begin(y_vectors_, cut_.panels, p), v1 = part_begin(y_vectors_, cut_.panels, p + 1);
           outer_block<T>(static_cast<int>(height), static_cast<int>(v1 - v0))(
-              space.x + k * x_plane_ + c0, x_line_, 0, space.y + k * y_plane_ + v0 * lanes, y_line_, 0, 1, count,
+              {space.x + k * x_plane_ + c0, x_line_, 0, 0}, space.y + k * y_plane_ + v0 * lanes, y_line_, 0, 1, count,
               out + c0 * y_line_ + v0 * lanes, y_line_);
         }
       }
