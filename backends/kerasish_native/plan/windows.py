@@ -10,6 +10,7 @@ from kerasish_native.plan.builder import Builder, Entry, lowers
 from kerasish_native.trace import Node
 
 _CONV = ("strides", "pads", "dilation", "groups")
+_MOST_AXES = 5  # batch, three spatial ones, channels
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
@@ -27,7 +28,7 @@ def _entry(builder: Builder, node: Node, flops: int, make: Callable[..., Any]) -
 def _conv(builder: Builder, node: Node) -> Entry | None:
     x, other = node.args
     out = node.outputs[0]
-    if out.dtype not in _FLOATS or not math.prod(out.shape):
+    if out.dtype not in _FLOATS or not math.prod(out.shape) or len(out.shape) > _MOST_AXES:
         return None
     keywords = {name: node.keywords[name] for name in _CONV}
     kernel = out if node.name == "conv_kernel_grad" else other
@@ -40,7 +41,7 @@ def _conv(builder: Builder, node: Node) -> Entry | None:
 @lowers("max_pool", "avg_pool", "max_pool_grad", "max_pool_pick", "avg_pool_grad")
 def _pool(builder: Builder, node: Node) -> Entry | None:
     out = node.outputs[0]
-    if out.dtype not in _FLOATS or not math.prod(out.shape):
+    if out.dtype not in _FLOATS or not math.prod(out.shape) or len(out.shape) > _MOST_AXES:
         return None
     keywords = {name: node.keywords[name] for name in ("window", "strides", "pads")}
     flops = math.prod(keywords["window"]) * max(math.prod(v.shape) for v in (*node.args, out))
