@@ -139,9 +139,9 @@ def rich_comparison():
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Chromium without a window."""
+    """Chromium without a window. It ends with its module: left idle for the rest of a long run, its watchdog ends it."""
     path = find_chromium()
     if path is None:
         report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
