@@ -141,7 +141,7 @@ def rich_comparison():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Chromium without a window. It ends with its module: left idle for the rest of a long run, its watchdog ends it."""
+    """Chromium without a window. It ends with its module: left idle during a long run, its watchdog would end it."""
     path = find_chromium()
     if path is None:
         report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
