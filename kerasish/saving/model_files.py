@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def save_model(
     try:
         if not include_optimizer:
             model.optimizer = None
-        write_archive(path, metadata, config, lambda file: write_weights(model, file))
+        write = partial(write_weights, model, with_training=include_optimizer)
+        write_archive(path, metadata, config, write)
     finally:
         model.optimizer = optimizer
 

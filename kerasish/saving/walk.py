@@ -31,6 +31,9 @@ _HIDDEN = frozenset(
         "_seen_shapes",
         "_compiled_loss",
         "_compiled_metrics",
+        "_progress",
+        "_restored",
+        "_loaded_progress",
     ]
 )
 

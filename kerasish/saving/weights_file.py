@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from kerasish.core.convert import host_cast
 from kerasish.core.errors import KerasishError, SavingError, ShapeError
 from kerasish.saving.walk import walk
+from kerasish.training.resuming import Progress
 
 _RNG = "kerasish_rng"
+_TRAINING = "kerasish_training"
 
 
 class WriteStore:
@@ -90,8 +93,8 @@ def child(group: Any, name: str, where: str) -> Any:
     return group[name]
 
 
-def write_weights(model: Any, file: Any) -> None:
-    """Write all variables of a model, and of its optimizer, to an open HDF5 file."""
+def write_weights(model: Any, file: Any, *, with_training: bool = True) -> None:
+    """Write all variables of a model, and of its optimizer, to an open HDF5 file; and where its training stands."""
     for path, part in walk(model):
         group = file.create_group(f"{path}/vars" if path else "vars")
         group.attrs["name"] = str(part.name)
@@ -99,6 +102,9 @@ def write_weights(model: Any, file: Any) -> None:
     states = [g.state for g in model.seed_generators]
     if states:  # not part of Keras' layout, which ignores it: where each random stream stands
         file.attrs[_RNG] = np.stack(states)
+    progress = getattr(model, "training_progress", lambda: None)() if with_training else None
+    if progress is not None:
+        _write_progress(progress, file)
 
 
 def read_weights(model: Any, file: Any, *, skip_mismatch: bool = False) -> None:
@@ -127,6 +133,33 @@ def read_weights(model: Any, file: Any, *, skip_mismatch: bool = False) -> None:
     if states is not None and np.shape(states) == (len(generators), 2):
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+    if hasattr(model, "training_progress"):
+        model._loaded_progress = _read_progress(file, limit)
+        if model._progress is None:
+            model._progress = model._loaded_progress
+
+
+def _write_progress(progress: Progress, file: Any) -> None:
+    """Not part of Keras' layout either: a group of JSON text and of the arrays it refers to."""
+    data, arrays = progress.pack()
+    group = file.create_group(_TRAINING)
+    group.create_dataset("state", data=np.frombuffer(json.dumps(data).encode(), np.uint8))
+    store = WriteStore(group)
+    for number, array in enumerate(arrays):
+        store[str(number)] = array
+
+
+def _read_progress(file: Any, limit: int) -> Progress | None:
+    group = _group(file, _TRAINING)
+    if group is None:
+        return None
+    store = ReadStore(group, _TRAINING, limit)
+    try:
+        data = json.loads(np.asarray(store["state"], np.uint8).tobytes())
+    except ValueError as error:
+        raise SavingError(f"The record of the training is not JSON: {error}", where=_TRAINING) from None
+    count = len(store) - 1
+    return Progress.unpack(data, [np.asarray(store[str(number)]) for number in range(count)])
 
 
 def _load_part(part: Any, store: ReadStore, path: str, skip_mismatch: bool) -> None:

@@ -14,6 +14,7 @@ from kerasish.core.objects import deserialize_keras_object
 from kerasish.core.registry import current_engine, use_backend
 from kerasish.training.compiled_loss import CompiledLoss
 from kerasish.training.compiled_metrics import CompiledMetrics
+from kerasish.training.resuming import Progress, Running
 from kerasish.training.structure import unpack
 
 
@@ -35,6 +36,12 @@ class Compilable:
         self._loss_tracker: Any = None
         self.history: Any = None
         self._steps: dict[Any, Any] = {}
+        #: Where the training stands: `Running` during fit, else the `Progress` of the last one, if any.
+        self._progress: Any = None
+        #: The `Progress` that a callback wants to go on with.
+        self._restored: Progress | None = None
+        #: That of the file that weights were last loaded from.
+        self._loaded_progress: Progress | None = None
 
     # -- compile ---------------------------------------------------------------------------------------------------
     def compile(
@@ -87,6 +94,7 @@ class Compilable:
         self.stop_training = False
         self.compiled = True
         self._steps = {}
+        self._progress = self._restored = None
         self._compile_config = {
             "optimizer": optimizer,
             "loss": loss,
@@ -97,6 +105,20 @@ class Compilable:
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+
+    def training_progress(self) -> Progress | None:
+        """Where the training stands, for whoever saves the model; None if there was none since `compile`."""
+        progress = self._progress
+        return progress.progress() if isinstance(progress, Running) else progress
+
+    def resume_training(self, epoch: int = 0) -> None:
+        """From a callback's `on_train_begin`: go on where the weights just loaded were saved.
+
+        Args:
+            epoch: The epoch to go on with, if the weights' file does not say.
+        """
+        found = self._loaded_progress
+        self._restored = Progress(epoch) if found is None else found
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was called with; None before."""

@@ -72,11 +72,14 @@ def run_batches(
     logs: Callable[[], dict[str, Any]],
     stop: Callable[[], bool],
     interrupt: Interrupt,
+    skip: int = 0,
 ) -> int:
-    """Feed an epoch's batches to `step`, `per_call` of them between notifications; returns how many there were."""
-    done = 0
-    batches = source.iter_epoch(epoch)
-    batches = batches if limit is None else islice(batches, limit)
+    """Feed an epoch's batches to `step`, `per_call` of them between notifications; returns how many there were.
+
+    The first `skip` batches are left out: they were done before an interruption.
+    """
+    done = skip
+    batches = islice(source.iter_epoch(epoch), skip, limit)
     while True:
         group = list(islice(batches, per_call)) if per_call > 1 else list(islice(batches, 1))
         if not group:

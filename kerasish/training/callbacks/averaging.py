@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kerasish.core.errors import ArgumentError
 from kerasish.training.callbacks.callback import Callback
@@ -15,6 +15,8 @@ class SwapEMAWeights(Callback):
         swap_on_epoch: Whether to swap at the end of each epoch (and back at the start of the next), so that later
             callbacks see averaged weights; False: during evaluation and prediction, and at the end of training.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("_swapped",)
 
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Callback:
@@ -18,10 +18,18 @@ class Callback:
 
     Logs of batches are computed when they are read: a callback that does not look does not slow training down.
 
+    A callback that remembers something from one epoch to the next names it in `remembered`: it is saved with the model
+    during a training, and put back where that training goes on in another process or from a file.
+
     Attributes:
         model: The model.
         params: `epochs`, `steps` (batches an epoch, None if not known) and `verbose`.
+        remembered: Names of attributes: numbers, strings, None, arrays, and lists and dicts of them.
+        comes_last: Whether it hears of the end of epochs and batches after all others, whatever its place in the list.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ()
+    comes_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -39,6 +47,16 @@ class Callback:
     def set_model(self, model: Any) -> None:
         """Called by the trainer."""
         self._model = model
+
+    def get_state(self) -> dict[str, Any]:
+        """What it remembers, by name."""
+        return {name: getattr(self, name) for name in self.remembered if hasattr(self, name)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` gave."""
+        for name in self.remembered:
+            if name in state:
+                setattr(self, name, state[name])
 
     def on_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Alias of `on_train_batch_begin`."""

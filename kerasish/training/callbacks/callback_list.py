@@ -76,11 +76,32 @@ class CallbackList:
     def _who_listens(self, event: str) -> list[Callable[..., None]]:
         aliases = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
         names = [event, aliases.get(event, event)]
+        callbacks = self.callbacks
+        if event in ("on_epoch_end", "on_train_batch_end"):
+            callbacks = sorted(callbacks, key=lambda c: c.comes_last)
         return [
             getattr(c, event)
-            for c in self.callbacks
+            for c in callbacks
             if any(getattr(type(c), n) is not getattr(Callback, n) or n in vars(c) for n in names)
         ]
+
+    def states(self) -> dict[str, Any]:
+        """What callbacks remember, by class and number of the callback."""
+        return {name: c.get_state() for name, c in self._by_name().items() if c.remembered}
+
+    def restore(self, states: dict[str, Any]) -> None:
+        """Put back what `states` gave, where the same callbacks are there again."""
+        for name, callback in self._by_name().items():
+            if name in states:
+                callback.set_state(states[name])
+
+    def _by_name(self) -> dict[str, Callback]:
+        found: dict[str, Callback] = {}
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            number = sum(name.rpartition(":")[0] == kind for name in found)
+            found[f"{kind}:{number}"] = callback
+        return found
 
     def append(self, callback: Callback) -> None:
         """Add a callback."""

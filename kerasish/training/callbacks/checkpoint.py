@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from kerasish.core.errors import ArgumentError, SavingError
 from kerasish.training.callbacks.callback import Callback
@@ -35,6 +35,8 @@ class ModelCheckpoint(Callback):
         save_freq: "epoch", or every so many batches.
         initial_value_threshold: What the first saved model must be better than.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("best", "_batches")
 
     def __init__(
         self,
@@ -116,9 +118,11 @@ class ModelCheckpoint(Callback):
 
 
 class BackupAndRestore(Callback):
-    """Goes on where an interrupted training stopped: run the same script again.
+    """Goes on where an interrupted training stopped: run the same script again, on any engine.
 
-    Weights, optimizer state, random streams and the epoch are written to `backup_dir`, and read from it at the start.
+    Weights, optimizer state, random streams, the order of samples, what other callbacks remember and the place in the
+    training are written to `backup_dir`, as one file that is replaced at once; they are read from it at the start.
+    Epochs that were finished are not repeated; of one that was not, the batches up to the last backup are not.
 
     Args:
         backup_dir: A folder of its own.
@@ -126,6 +130,8 @@ class BackupAndRestore(Callback):
         double_checkpoint: Whether to keep the backup before the last, in case the last cannot be read.
         delete_checkpoint: Whether to delete the backup when training ends.
     """
+
+    comes_last: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -141,7 +147,6 @@ class BackupAndRestore(Callback):
         self.save_freq = _save_freq(save_freq, "BackupAndRestore")
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
-        self._epoch = 0
         self._batches = 0
 
     @property
@@ -153,18 +158,17 @@ class BackupAndRestore(Callback):
         return self.backup_dir / "training_metadata.json"
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._batches = 0
         for weights, facts in self._candidates():
-            if weights.exists() and facts.exists():
-                try:
-                    found = json.loads(facts.read_text(encoding="utf-8"))
-                    self.model.load_weights(weights)
-                except (SavingError, ValueError) as error:
-                    sys.stdout.write(
-                        f"The backup {weights} cannot be read ({error}); trying the one before.\n"
-                    )
-                    continue
-                self.model._initial_epoch = int(found["epoch"])
-                return
+            if not weights.exists():
+                continue
+            try:
+                self.model.load_weights(weights)
+                self.model.resume_training(self._epoch_of(facts))
+            except (SavingError, ValueError) as error:
+                sys.stdout.write(f"The backup {weights} cannot be read ({error}); trying the one before.\n")
+                continue
+            return
 
     def _candidates(self) -> list[tuple[Path, Path]]:
         pairs = [(self._weights, self._facts)]
@@ -172,29 +176,34 @@ class BackupAndRestore(Callback):
             pairs.append((_previous(self._weights), _previous(self._facts)))
         return pairs
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = epoch
+    def _epoch_of(self, facts: Path) -> int:
+        """The epoch noted beside weights that say nothing themselves: those of Keras."""
+        if not facts.exists():
+            return 0
+        return int(json.loads(facts.read_text(encoding="utf-8"))["epoch"])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = epoch + 1
         if self.save_freq == "epoch":
             self._save()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.save_freq != "epoch":
             self._batches += 1
-            if self._batches % self.save_freq == 0:
+            if self._batches >= self.save_freq:
+                self._batches = 0
                 self._save()
 
     def _save(self) -> None:
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self._weights.exists():
             shutil.copy(self._weights, _previous(self._weights))
-            shutil.copy(self._facts, _previous(self._facts))
+            if self._facts.exists():
+                shutil.copy(self._facts, _previous(self._facts))
+        # The weights' file holds the place in the training too: nothing can come between the two.
         self.model.save_weights(self._weights, overwrite=True)
-        # The facts come last: a kill in between leaves weights that are newer than the epoch, never older.
+        progress = self.model.training_progress()
         temporary = self._facts.with_suffix(".part")
-        temporary.write_text(json.dumps({"epoch": self._epoch, "batch": self._batches}), encoding="utf-8")
+        temporary.write_text(json.dumps({"epoch": progress.epoch, "batch": progress.batch}), encoding="utf-8")
         temporary.replace(self._facts)
 
     def on_train_end(self, logs: Any = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,8 @@ class ReduceLROnPlateau(Callback):
         cooldown: Epochs to wait after a reduction.
         min_lr: Lower bound of the rate.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("best", "wait", "cooldown_counter")
 
     def __init__(
         self,

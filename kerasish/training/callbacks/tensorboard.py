@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class TensorBoard(Callback):
     Raises:
         BackendNotInstalledError: The package `tensorboard` is missing.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("_step",)
 
     def __init__(
         self,

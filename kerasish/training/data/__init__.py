@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from kerasish.core import seeds, threefry
 from kerasish.core.errors import ArgumentError, DataError
 from kerasish.training.data.leaves import count_samples, is_array, to_host_tree
 from kerasish.training.data.pydataset import Batches, PyDataset
@@ -15,8 +13,8 @@ from kerasish.training.data.sources import (
     ArraySource,
     CyclingSource,
     IterableSource,
+    SampleRounds,
     as_batch,
-    batches_of_samples,
     take_rows,
 )
 from kerasish.training.data.weights import by_class
@@ -124,19 +122,8 @@ def _from_iterable(
 
 def _from_samples(x: Any, batch_size: int, shuffle: Any, options: dict[str, Any]) -> IterableSource:
     """A data set of single samples, by index."""
-    size = len(x)
-    key = threefry.key_from_seed(seeds.make_default_seed())
-    rounds = iter(range(2**31))
-
-    def make() -> Iterator[Any]:
-        epoch = next(rounds)
-        order = range(size)
-        if shuffle:
-            bits = threefry.random_bits(threefry.fold_in(key, epoch), size)
-            return batches_of_samples(x, batch_size, np.argsort(bits, kind="stable"))
-        return batches_of_samples(x, batch_size, order)
-
-    return IterableSource(make, again=True, length=-(-size // batch_size), **options)
+    rounds = SampleRounds(x, batch_size, shuffle=bool(shuffle))
+    return IterableSource(rounds, again=True, length=-(-len(x) // batch_size), **options)
 
 
 def _cardinality(x: Any) -> int | None:

@@ -73,8 +73,9 @@ class Batches:
 
     def __init__(self, dataset: Any, shuffle: bool) -> None:
         self.dataset = dataset
-        self._key = threefry.key_from_seed(seeds.make_default_seed()) if shuffle else None
-        self._epoch = 0
+        #: The key of the order, and the epoch that comes next.
+        self.key = threefry.key_from_seed(seeds.make_default_seed()) if shuffle else None
+        self.epoch = 0
 
     def __call__(self) -> Iterator[Any]:
         """An epoch's batches."""
@@ -82,7 +83,7 @@ class Batches:
         if hasattr(dataset, "on_epoch_begin"):
             dataset.on_epoch_begin()
         indices = self._order(length)
-        self._epoch += 1
+        self.epoch += 1
         workers = getattr(dataset, "workers", 1)
         if workers <= 1 and not getattr(dataset, "use_multiprocessing", False):
             for index in indices:
@@ -97,10 +98,10 @@ class Batches:
             while True:
                 yield index
                 index += 1
-        if self._key is None:
+        if self.key is None:
             yield from range(length)
         else:
-            key = threefry.fold_in(self._key, self._epoch)
+            key = threefry.fold_in(self.key, self.epoch)
             yield from (int(i) for i in np.argsort(threefry.random_bits(key, length), kind="stable"))
 
     def _pool(self, workers: int) -> Executor:

@@ -72,6 +72,15 @@ class ArraySource:
     def on_epoch_end(self) -> None:
         """Nothing to do."""
 
+    def shuffle_key(self) -> list[int] | None:
+        """The key of the order of samples; None if they are not shuffled."""
+        return None if self._key is None else [int(word) for word in self._key]
+
+    def resume(self, key: list[int] | None, epoch: int) -> None:
+        """Take the order of samples of an earlier training."""
+        if self._key is not None and key is not None:
+            self._key = np.array(key, np.uint32)
+
 
 class CyclingSource:
     """A finite source read round after round, where an epoch is `steps` batches and not a round.
@@ -187,6 +196,20 @@ class IterableSource:
     def on_epoch_end(self) -> None:
         """Nothing to do."""
 
+    def shuffle_key(self) -> list[int] | None:
+        """The key of the order of samples, if the data is shuffled here."""
+        key = getattr(self._make, "key", None)
+        return None if key is None else [int(word) for word in key]
+
+    def resume(self, key: list[int] | None, epoch: int) -> None:
+        """Take the order of samples of an earlier training, from the given epoch on."""
+        if not hasattr(self._make, "key"):
+            return  # whoever made the data knows in which order it comes
+        if self._make.key is not None and key is not None:
+            self._make.key = np.array(key, np.uint32)
+        self._make.epoch = epoch  # type: ignore[attr-defined]
+        self._held, self._iterator = [], None  # what was looked at ahead belongs to another epoch
+
 
 def as_batch(item: Any, where: str, class_weight: dict[int, float] | None = None) -> Batch:
     """What a generator yielded as `(x, y, sample_weight)` of host arrays."""
@@ -198,6 +221,33 @@ def as_batch(item: Any, where: str, class_weight: dict[int, float] | None = None
         sample_weight = weights if sample_weight is None else weights * sample_weight
     count_samples({"x": x, "y": y, "sample_weight": sample_weight}, where)
     return x, y, sample_weight
+
+
+class SampleRounds:
+    """Batches of an indexable data set of single samples, round after round.
+
+    Args:
+        dataset: Has a length, and samples by index.
+        batch_size: Samples a batch.
+        shuffle: Whether they come in a new order each round.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int, *, shuffle: bool) -> None:
+        self._dataset = dataset
+        self._batch_size = batch_size
+        key = threefry.key_from_seed(seeds.make_default_seed())
+        #: The key of the order, and the epoch that comes next.
+        self.key = key if shuffle else None
+        self.epoch = 0
+
+    def __call__(self) -> Iterator[Any]:
+        """A round's batches."""
+        order: Iterable[int] = range(len(self._dataset))
+        if self.key is not None:
+            bits = threefry.random_bits(threefry.fold_in(self.key, self.epoch), len(self._dataset))
+            order = np.argsort(bits, kind="stable")
+        self.epoch += 1
+        return batches_of_samples(self._dataset, self._batch_size, order)
 
 
 def batches_of_samples(dataset: Any, batch_size: int, order: Iterable[int]) -> Iterator[Any]:
