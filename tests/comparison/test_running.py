@@ -12,6 +12,7 @@ from kerasish.comparison.records import KERAS, Contender
 from kerasish.comparison.running import Plan, compare_script
 from kerasish.core.errors import ArgumentError, UnknownBackendError
 from tests.comparison.conftest import make_run
+from tests.libraries import absent, library
 
 FIT = """
 import numpy as np, kerasish
@@ -56,7 +57,7 @@ def test_one_seed_gives_one_start_on_every_engine(script, engine):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "jax", "tensorflow"], indirect=True)
 def test_real_keras_runs_the_same_script(script, engine):
-    pytest.importorskip("keras")
+    library("keras")
     script.write_text(
         script.read_text() + "\nfrom kerasish.layers import Dense\nimport kerasish.optimizers\n"
     )
@@ -74,8 +75,8 @@ def test_real_keras_runs_the_same_script(script, engine):
 
 @pytest.mark.slow
 def test_real_keras_is_lent_our_data_and_refuses_what_it_has_not(script):
-    pytest.importorskip("keras")
-    pytest.importorskip("jax")
+    library("keras")
+    library("jax")
     script.write_text(
         "from kerasish.datasets import digits\nassert digits.load_data()\nimport kerasish\nkerasish.use_backend('x')"
     )
@@ -244,8 +245,9 @@ def test_unknown_engines_are_refused_and_missing_ones_named(monkeypatch):
 
 
 def test_keras_runs_where_there_is_a_framework_below():
-    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None:
-        pytest.skip("keras or jax is not installed")
+    for name in ("keras", "jax"):
+        if importlib.util.find_spec(name) is None:
+            absent(f"{name} is not installed")
     found, _ = contenders(["native", "jax"], with_keras=True)
     assert [c.name for c in found] == ["native", "jax", "keras-jax"]
 

@@ -19,7 +19,6 @@ class Workbench:
         self.kernels: Any = load_kernels()
         assert self.kernels is not None, "the compiled kernels are not built"
         self.bases: list[np.ndarray] = []
-        self.results: list[tuple[int, tuple[int, ...], np.dtype[Any]]] = []
 
     def put(self, array: np.ndarray) -> Any:
         """A view of `array`; the array's base must be C-contiguous."""
