@@ -25,6 +25,9 @@ from kerasish_native.trace import Traced
 
 Kernel = Callable[..., Any]
 
+#: Dtypes whose products NumPy sums as they are.
+_WIDE = (np.dtype("float32"), np.dtype("float64"))
+
 #: Kernels that never make NumPy warn: they need no silence around them.
 _SILENT = frozenset({
     "arange", "bitcast", "broadcast_to", "concatenate", "dynamic_slice", "dynamic_update_slice", "flip", "full",
@@ -69,6 +72,17 @@ def _relu(x: Any, /) -> Any:
     return np.asarray(np.maximum(x, x.dtype.type(0))) if x.__class__ is np.ndarray else NotImplemented
 
 
+def _dense(x: Any, kernel: Any, bias: Any, /) -> Any:
+    if not x.__class__ is kernel.__class__ is np.ndarray or x.ndim != 2 or x.dtype not in _WIDE:
+        return NotImplemented
+    if x.dtype != kernel.dtype or (bias is not None and x.dtype != bias.dtype):
+        return NotImplemented
+    y = np.matmul(x, kernel)
+    if bias is not None:
+        y += bias
+    return y
+
+
 def _basic_index(x: Any, /, *, items: tuple[Any, ...]) -> Any:
     return np.asarray(x[items]) if x.__class__ is np.ndarray else NotImplemented
 
@@ -90,6 +104,7 @@ class NativeEngine(Engine):
     version = np.__version__
     overrides: ClassVar[dict[str, Kernel]] = {
         **EAGER,
+        "dense": hushed(_dense),
         "relu": hushed(_relu),
         "basic_index": _basic_index,
         "take_anywhere": _take_anywhere,

@@ -119,6 +119,8 @@ def to_tensor(x: Any, engine: Engine | None = None, dtype: str | None = None) ->
         EngineMismatchError: `x` is a tensor of another engine.
     """
     engine = engine or current_engine()
+    if x.__class__ is np.ndarray and dtype is None and engine.is_tensor(x):
+        return x
     value = getattr(x, "__kerasish_value__", None)
     if value is not None:
         x = value()

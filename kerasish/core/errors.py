@@ -23,7 +23,6 @@ which is the same on every engine.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 MAX_MESSAGE = 400
@@ -121,6 +120,8 @@ class UnknownNameError(ArgumentError):
         cls, kind: str, name: object, known: Iterable[str], *, where: str | None = None
     ) -> UnknownNameError:
         """Build the error with a 'did you mean' taken from `known`."""
+        import difflib
+
         names = sorted(set(known))
         by_lower = {candidate.lower(): candidate for candidate in reversed(names)}
         close = difflib.get_close_matches(str(name).lower(), list(by_lower), n=1, cutoff=0.5)

@@ -188,34 +188,37 @@ def discover(kind: type, x: object) -> Engine | None:
     return owner
 
 
-def _owners(args: Iterable[Any]) -> Iterator[Engine]:
-    for x in args:
-        kind = x.__class__
-        try:
-            engine = TABLE[kind]
-        except KeyError:
-            engine = discover(kind, x)
-        if engine is not None:
-            yield engine
-        elif kind is list or kind is tuple:
-            yield from _owners(x)
-
-
 def engine_of(args: Iterable[Any]) -> Engine:
     """The engine that runs an operation on `args`: the owner with the highest priority, else the one in force.
 
     Raises:
         EngineMismatchError: Two engines of equal priority own arguments.
     """
+    return engine_among(args) or current_engine()
+
+
+def engine_among(args: Iterable[Any]) -> Engine | None:
+    """The owner of highest priority among `args` and, in lists and tuples of them, their items; None without any.
+
+    Raises:
+        EngineMismatchError: Two engines of equal priority own arguments.
+    """
     best: Engine | None = None
-    for engine in _owners(args):
+    for x in args:
+        kind = x.__class__
+        engine = TABLE[kind] if kind in TABLE else discover(kind, x)
+        if engine is None:
+            if kind is list or kind is tuple:
+                engine = engine_among(x)
+            if engine is None:
+                continue
+        if engine is best:
+            continue
         if best is None or engine.priority > best.priority:
             best = engine
-        elif engine is not best and engine.priority == best.priority:
+        elif engine.priority == best.priority:
             raise EngineMismatchError(
                 f"Tensors of two engines meet: {best.name} and {engine.name}.",
                 hint="convert one with kerasish.ops.convert_to_numpy, or move the model with model.to_backend",
             )
-    if best is None:
-        return current_engine()
     return best

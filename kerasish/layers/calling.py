@@ -98,7 +98,12 @@ def prepare_tree(value: Any, engine: Engine, compute_dtype: str | None) -> Any:
 
 def prepare_all(args: tuple[Any, ...], engine: Engine, compute_dtype: str | None) -> tuple[Any, ...]:
     """Positional arguments of a layer; the first may be given as nested lists of numbers."""
-    first = prepare_tree(as_data(args[0]), engine, compute_dtype)
+    first = args[0]
+    kind = first.__class__
+    if kind is np.ndarray or TABLE.get(kind) is not None:
+        first = prepare(first, engine, compute_dtype)
+    else:
+        first = prepare_tree(as_data(first), engine, compute_dtype)
     if len(args) == 1:
         return (first,)
     return (first, *(prepare_tree(a, engine, compute_dtype) for a in args[1:]))

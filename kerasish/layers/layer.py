@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
@@ -545,6 +544,8 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _suggest(name: str, accepted: list[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, accepted, n=1)
     return f"did you mean {close[0]!r}?" if close else f"one of {', '.join(accepted)}"
 

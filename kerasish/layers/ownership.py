@@ -33,17 +33,26 @@ class Owner(Trackable):
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> Iterator[Any]:
         """This layer and those below it, parents first, each once."""
-        if include_self:
-            yield self
-        seen = {id(self)}
+        found = self._below() if recursive else list({id(x): x for x in self._sublayers}.values())
+        return iter([self, *found] if include_self else found)
+
+    def _below(self) -> list[Any]:
+        """All layers below this one, parents first, each once."""
+        kept = self.__dict__.get("_below_kept")
+        if kept is None or kept[0] != Structure.version:
+            kept = Structure.version, self._walk_layers()
+            self.__dict__["_below_kept"] = kept
+        return kept[1]  # type: ignore[no-any-return]
+
+    def _walk_layers(self) -> list[Any]:
+        found: dict[int, Any] = {id(self): self}
         stack = list(reversed(self._sublayers))
         while stack:
             layer = stack.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield layer
-                if recursive:
-                    stack.extend(reversed(layer._sublayers))
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                stack.extend(reversed(layer._sublayers))
+        return list(found.values())[1:]
 
     def _own_in_order(self) -> list[Variable]:
         own = self._variables
@@ -208,13 +217,14 @@ class Owner(Trackable):
     @property
     def engine(self) -> Engine | None:
         """The engine its weights live on; None before it has any."""
-        witness = self.__dict__.get("_witness")
-        if witness is None:
+        kept = self.__dict__.get("_witness")
+        if kept is None or kept[0] != Structure.version:
             witness = next((v for layer in self._flatten_layers() for v in layer._variables), None)
             if witness is None:
                 return None
-            object.__setattr__(self, "_witness", witness)
-        return witness.engine  # type: ignore[no-any-return]
+            kept = Structure.version, witness
+            self.__dict__["_witness"] = kept
+        return kept[1].engine  # type: ignore[no-any-return]
 
     def to_backend(self, name: str | Engine) -> Any:
         """Move all variables to another engine; what is computed afterwards runs there. Returns self.

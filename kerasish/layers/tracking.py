@@ -106,7 +106,9 @@ class Trackable:
     """
 
     _registers = ("_variables", "_sublayers", "_metrics_owned", "_generators")
-    _untracked = frozenset({*_registers, "_init_args"})
+    #: What was found on walks of the tree of layers, kept until the next change; it owns nothing.
+    _kept = ("_partition_kept", "_below_kept", "_witness")
+    _untracked = frozenset({*_registers, *_kept, "_init_args"})
 
     def _start_tracking(self) -> None:
         if "_tracking" not in self.__dict__:

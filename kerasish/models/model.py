@@ -15,8 +15,6 @@ from kerasish.layers.layer import Layer
 from kerasish.models.configuration import functional_config, functional_from_config
 from kerasish.models.graph import Graph
 from kerasish.models.names import assign_names
-from kerasish.models.summary import print_summary
-from kerasish.saving.model_files import load_weights, model_to_json, save_model, save_weights
 from kerasish.training.trainer import Trainer
 
 
@@ -191,23 +189,25 @@ class Model(Trainer, Layer):
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
         """Print a table of the layers; see `kerasish.models.summary.print_summary` for the arguments."""
+        from kerasish.models.summary import print_summary  # draws with a library that takes a while to load
+
         print_summary(self, *args, **kwargs)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Save everything as a `.keras` file: architecture, weights, compile settings, optimizer state."""
-        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        _files().save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Save the weights as a `.weights.h5` file."""
-        save_weights(self, filepath, overwrite=overwrite)
+        _files().save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Load weights from a `.weights.h5` or `.keras` file."""
-        load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+        _files().load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as a JSON string."""
-        return model_to_json(self, **kwargs)
+        return _files().model_to_json(self, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Of a model made of a graph: its layers and their calls; of others: the constructor's arguments."""
@@ -239,6 +239,12 @@ class Functional(Model):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return Layer.__new__(cls, *args, **kwargs)
+
+
+def _files() -> Any:
+    from kerasish.saving import model_files  # HDF5 takes a while to load, and most programs do not save
+
+    return model_files
 
 
 def _is_plain_graph(cls: type) -> bool:

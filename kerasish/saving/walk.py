@@ -17,7 +17,7 @@ _HIDDEN = frozenset(
     [
         "_variables",
         "_sublayers",
-        "_partition_kept",
+        *Layer._kept,
         "_metrics_owned",
         "_generators",
         "_init_args",

@@ -89,10 +89,12 @@ class Trainer(Compilable):
 
     def _prepare(self, kind: str, batch: Any) -> None:
         """Make everything a step needs (weights, slots, metrics), by running it without numbers."""
-        specs = trees.map_structure(_symbol, batch)
-        key = (kind, str(trees.map_structure(repr, specs)), self._engine_in_force().name)
+        leaves: list[Any] = []
+        outline = trees.map_structure(lambda leaf: leaves.append(_seen(leaf)), batch)
+        key = (kind, repr(outline), tuple(leaves), self._engine_in_force().name)
         if key in self._steps:
             return
+        specs = trees.map_structure(_symbol, batch)
         with use_backend(self._engine_in_force()):
             if kind == "predict":
                 infer(self.predict_step, specs)
@@ -341,10 +343,16 @@ def _number(value: Any) -> Any:
     return float(array) if array.ndim == 0 else array
 
 
-def _symbol(leaf: Any) -> Any:
+def _seen(leaf: Any) -> Any:
+    """Shape and dtype of one part of a batch; the number of examples is left out."""
     if leaf is None:
         return None
-    return SymbolicTensor((None, *shape_of(leaf)[1:]) if shape_of(leaf) else (), dtype_of(leaf))
+    shape = shape_of(leaf)
+    return (None, *shape[1:]) if shape else (), dtype_of(leaf)
+
+
+def _symbol(leaf: Any) -> Any:
+    return None if leaf is None else SymbolicTensor(*_seen(leaf))
 
 
 def _validates(epoch: int, frequency: Any) -> bool:

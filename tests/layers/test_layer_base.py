@@ -107,6 +107,26 @@ def test_lists_and_dicts_are_tracked_both_ways():
     assert layer._sublayers == []
 
 
+def test_what_is_taken_away_is_forgotten_after_it_was_listed():
+    class Pair(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(2), layers.Dense(3)
+            self.scale = self.add_weight(shape=(2,), name="scale")
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    pair = Pair()
+    pair(np.ones((1, 2), "float32"))
+    assert len(pair.weights) == 5
+    assert len(list(pair._flatten_layers())) == 3
+    pair.first, pair.scale = None, None
+    assert len(pair.weights) == 2
+    assert len(list(pair._flatten_layers())) == 2
+    assert pair.engine.name == "native"
+
+
 def test_attributes_set_before_the_base_constructor_are_tracked():
     class Hasty(layers.Layer):
         def __init__(self):

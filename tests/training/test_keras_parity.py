@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import kerasish
+from kerasish.models.summary import print_summary
 from tests.oracle import keras
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns where we do not
@@ -306,7 +307,7 @@ def test_names_of_other_arguments_are_those_of_keras(name):
     ours = inspect.signature(getattr(kerasish.Model, name)).parameters
     theirs = inspect.signature(getattr(keras.Model, name)).parameters
     if any(p.kind is p.VAR_POSITIONAL for p in ours.values()):
-        ours = inspect.signature(kerasish.models.summary.print_summary).parameters
+        ours = inspect.signature(print_summary).parameters
         ours = {"self": None, **{k: v for k, v in ours.items() if k != "model"}}
     missing = [n for n, p in theirs.items() if n not in ours and p.kind is not p.VAR_KEYWORD]
     assert not missing

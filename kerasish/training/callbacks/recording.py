@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import urllib.parse
-import urllib.request
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +86,9 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        import urllib.parse  # these two load the whole of TLS
+        import urllib.request
+
         text = json.dumps(
             {"epoch": epoch, **{k: v for k, v in (logs or {}).items() if isinstance(v, (int, float))}}
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasish.core import seeds, threefry
 from kerasish.core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class PyDataset:
@@ -105,6 +106,9 @@ class Batches:
             yield from (int(i) for i in np.argsort(threefry.random_bits(key, length), kind="stable"))
 
     def _pool(self, workers: int) -> Executor:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
         if getattr(self.dataset, "use_multiprocessing", False):
             # "spawn": a forked child would inherit locks of frameworks' threads
             context = multiprocessing.get_context("spawn")
