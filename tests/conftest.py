@@ -7,6 +7,8 @@ Without a framework its tests are skipped; where CI=true a missing one is a fail
 """
 
 import os
+import shutil
+import tempfile
 
 # Before anything imports a framework, here and in the processes that tests start.
 os.environ.pop("KERASISH_BACKEND", None)
@@ -30,6 +32,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
+# jax compiles no program twice, in whichever worker or child of a test it turns up. The folder lives as long as the run.
+COMPILED = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="kerasish-jax-")
+if COMPILED:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
 import pytest
 
 from tests.libraries import absent
@@ -41,6 +49,12 @@ def pytest_addoption(parser):
     """Add `--engine NAME`, which may be repeated."""
     choices = (*ENGINES, "strict")
     parser.addoption("--engine", action="append", choices=choices, help="test only this engine; repeatable")
+
+
+def pytest_unconfigure():
+    """Remove what jax compiled."""
+    if COMPILED:
+        shutil.rmtree(COMPILED, ignore_errors=True)
 
 
 def pytest_generate_tests(metafunc):
