@@ -32,12 +32,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(variable, "1")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
-# jax compiles no program twice, in whichever worker or child of a test it turns up. The folder lives as long as the run.
-COMPILED = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else tempfile.mkdtemp(prefix="kerasish-jax-")
-if COMPILED:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-
 import pytest
 
 from tests.libraries import absent
@@ -51,10 +45,13 @@ def pytest_addoption(parser):
     parser.addoption("--engine", action="append", choices=choices, help="test only this engine; repeatable")
 
 
-def pytest_unconfigure():
-    """Remove what jax compiled."""
-    if COMPILED:
-        shutil.rmtree(COMPILED, ignore_errors=True)
+def pytest_configure(config):
+    """Let jax compile no program twice, in whichever worker or child of a test it turns up."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="kerasish-jax-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_generate_tests(metafunc):
