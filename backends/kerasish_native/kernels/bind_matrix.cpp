@@ -64,23 +64,12 @@ class MatmulStep final : public Step {
     call.a = matrix(a_, slots);
     call.b = matrix(b_, slots);
     call.c = matrix(c_, slots);
-    const Context context{epilogue_.get(), slots};
-    if (epilogue_ != nullptr) call.epilogue = {run_epilogue, &context};
+    const BlockRun blocks(epilogue_.get(), slots);
+    call.epilogue = blocks.epilogue();
     kernels().gemm.gemm(call);
   }
 
  private:
-  struct Context {
-    const TileStep* step;
-    Slots slots;
-  };
-
-  static void run_epilogue(const void* context, std::int64_t row0, std::int64_t row1, std::int64_t col0,
-                           std::int64_t col1) {
-    const Context& given = *static_cast<const Context*>(context);
-    given.step->run_block(given.slots, row0, row1, col0, col1);
-  }
-
   static Matrix matrix(const View& view, Slots slots) {
     const std::size_t rank = view.shape.size();
     return {address(view, slots), view.strides[rank - 2], view.strides[rank - 1]};

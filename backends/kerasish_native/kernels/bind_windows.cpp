@@ -140,9 +140,8 @@ class ConvStep final : public Step {
 
   void run(Slots slots) const override {
     void *x = address(x_, slots), *kernel = address(kernel_, slots), *y = address(y_, slots);
-    const Context context{epilogue_.get(), slots};
-    Epilogue epilogue;
-    if (epilogue_ != nullptr) epilogue = {run_epilogue, &context};
+    const BlockRun blocks(epilogue_.get(), slots);
+    const Epilogue epilogue = blocks.epilogue();
     if (is_half(x_.dtype)) {
       run_widened(x, kernel, y, epilogue);
     } else {
@@ -151,17 +150,6 @@ class ConvStep final : public Step {
   }
 
  private:
-  struct Context {
-    const TileStep* step;
-    Slots slots;
-  };
-
-  static void run_epilogue(const void* context, std::int64_t row0, std::int64_t row1, std::int64_t col0,
-                           std::int64_t col1) {
-    const Context& given = *static_cast<const Context*>(context);
-    given.step->run_block(given.slots, row0, row1, col0, col1);
-  }
-
   void run_on(void* x, void* kernel, void* y, const Epilogue& epilogue) const {
     const ConvKernels& table = kernels().conv;
     if (result_ == Result::kernel) {

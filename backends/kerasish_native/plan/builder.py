@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import heapq
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,9 @@ class Entry:
 
 #: primitive -> writes its entry: `lowering(builder, node) -> Entry`, or None to leave it to the reference kernel.
 LOWERINGS: dict[str, Callable[[Builder, Node], Entry | None]] = {}
-#: Primitives whose entries take a tile program for their result as `epilogue`, and the (rows, columns) it works on.
-EPILOGUES: dict[str, Callable[[Builder, Node], tuple[int, int] | None]] = {}
+#: Primitives whose entries take a tile program for their result as `epilogue`, and the (rows, columns) it works on;
+#: None where that cannot be, or does not pay.
+EPILOGUES: dict[str, Callable[[Builder, Node, Group], tuple[int, int] | None]] = {}
 
 
 def lowers(*names: str) -> Callable[[Callable[..., Entry | None]], Callable[..., Entry | None]]:
@@ -73,7 +75,7 @@ class Builder:
         self._slots = 0
         self._buffers: dict[Buffer, None] = {}
         self.results = [self._result(j, y) for j, y in enumerate(graph.outputs)]
-        self._needed = self._needed_buffers()
+        self._readers = self._count_readers()
         self._attach_epilogues()
         for unit in self._ordered():
             self._lower(unit)
@@ -104,7 +106,7 @@ class Builder:
 
     def is_needed(self, buffer: Buffer) -> bool:
         """Whether some step reads a buffer, or it is returned."""
-        return buffer in self._needed
+        return self._readers[buffer] > 0
 
     def may_write_over(self, result: Traced, operand: Any) -> None:
         """Let a step write its result over an operand that dies in it: its kernel allows them to be the same view."""
@@ -153,15 +155,22 @@ class Builder:
         self.entries.append(self._copy_entry(source, whole(target, source.shape)))
         return target
 
-    def _needed_buffers(self) -> set[Buffer]:
-        """Buffers that are read outside of the group that makes them, or returned."""
-        needed = {self.view(y).buffer for y in self.graph.outputs if y.__class__ is Traced}
+    def _count_readers(self) -> Counter[Buffer]:
+        """How many units other than its maker read each buffer; the caller counts as one."""
+        readers = Counter({self.view(y).buffer for y in self.graph.outputs if y.__class__ is Traced})
         for unit in self.fusion.units:
-            if isinstance(unit, Group):
-                needed |= unit.loads
-            elif isinstance(unit, Single):
-                needed.update(self.view(a).buffer for a in unit.node.args if hasattr(a, "shape"))
-        return needed
+            readers.update(self._reads(unit))
+        return readers
+
+    def _reads(self, unit: Unit) -> set[Buffer]:
+        if isinstance(unit, Group):
+            return unit.loads
+        assert isinstance(unit, Single)
+        return {self.view(a).buffer for a in unit.node.args if hasattr(a, "shape")}
+
+    def is_read_only_by(self, group: Group, buffer: Buffer) -> bool:
+        """Whether nobody but a group reads a buffer."""
+        return self._readers[buffer] == int(buffer in group.loads)
 
     # -- order ---------------------------------------------------------------------------------------------------------
     def _attach_epilogues(self) -> None:
@@ -174,7 +183,7 @@ class Builder:
                 if isinstance(kernel, Single) and self._can_follow(group, kernel, buffer):
                     group.kernel = kernel
                     kernel.epilogue = group
-                    self._inherit(group, kernel)
+                    self._inherit(group, kernel, buffer)
                     break
 
     def _can_follow(self, group: Group, kernel: Single, buffer: Buffer) -> bool:
@@ -184,48 +193,51 @@ class Builder:
         others = [self.fusion.maker[b] for b in group.loads if b is not buffer and b in self.fusion.maker]
         if any(u.ancestors & kernel.bit or u is kernel for u in others):
             return False
-        shape = matrix(self, kernel.node)
+        shape = matrix(self, kernel.node, group)
         if shape is None or 1 in shape:
             return False
-        stored = [b for b in group.made if b in self._needed]
+        stored = [b for b in group.made if self.is_needed(b)]
         views = [o for m in group.members for o in m.operands if o.__class__ is View and o.buffer is buffer]
         return layout_of(group, stored, shape[1]) is not None and all(
             v.offset == 0 and v.strides == contiguous(group.space.sizes) for v in views
         )
 
-    def _inherit(self, group: Group, kernel: Single) -> None:
+    def _inherit(self, group: Group, kernel: Single, buffer: Buffer) -> None:
         """The kernel now runs when the group does: whoever needs the kernel needs what the group needs."""
         mask = group.ancestors & ~kernel.bit
-        for unit in self.fusion.units:
-            if unit is not group and unit.ancestors & kernel.bit:
-                unit.ancestors |= mask | group.bit
+        if self._readers[buffer] > 1:  # else whoever needs the kernel needs it through the group
+            for unit in self.fusion.units:
+                if unit is not group and unit.ancestors & kernel.bit:
+                    unit.ancestors |= mask | group.bit
         group.ancestors = mask
 
     def _ordered(self) -> list[Unit]:
         """Units in an order in which each finds its operands made; among those that could run, the earliest written."""
         order: list[Unit] = []
-        units, done = [], 0
+        done = 0
+        waiting: list[Unit] = []
         for u in self.fusion.units:
             if isinstance(u, Single) and u.epilogue is not None:
                 done |= u.bit  # it runs with its epilogue
             else:
-                units.append(u)
-        waiting = sorted(units, key=lambda u: u.order)
+                waiting.append(u)
+        by_number = {u.number: u for u in waiting}
         ready: list[tuple[int, int]] = []
-        by_number = {u.number: u for u in units}
-        while waiting or ready:
-            still = []
+        blocked: dict[int, list[Unit]] = {}  # by the latest of what a unit waits for, likely to be made last
+        while True:
             for u in waiting:
-                if u.ancestors & ~done:
-                    still.append(u)
+                missing = u.ancestors & ~done
+                if missing:
+                    blocked.setdefault(1 << (missing.bit_length() - 1), []).append(u)
                 else:
                     heapq.heappush(ready, (u.order, u.number))
-            waiting = still
-            assert ready, "units wait for each other"
-            while ready:
-                _, number = heapq.heappop(ready)
-                done |= by_number[number].bit
-                order.append(by_number[number])
+            if not ready:
+                break
+            made = by_number[heapq.heappop(ready)[1]]
+            order.append(made)
+            done |= made.bit
+            waiting = [u for bit in _single_bits(made.bit) for u in blocked.pop(bit, ())]
+        assert not blocked, "units wait for each other"
         return order
 
     # -- entries -------------------------------------------------------------------------------------------------------
@@ -264,10 +276,10 @@ class Builder:
         return entry
 
     def _tile_entry(self, group: Group) -> Entry:
-        stored = {b for b in group.made if b in self._needed}
+        stored = {b for b in group.made if self.is_needed(b)}
         columns = None
         if group.kernel is not None:
-            matrix = EPILOGUES[group.kernel.node.name](self, group.kernel.node)
+            matrix = EPILOGUES[group.kernel.node.name](self, group.kernel.node, group)
             assert matrix is not None
             columns = matrix[1]
         layout = layout_of(group, list(stored), columns)
@@ -390,6 +402,13 @@ class Builder:
                         b.host = host
                         host.last = max(host.last, b.last)
                         break
+
+
+def _single_bits(mask: int) -> Iterator[int]:
+    while mask:
+        bit = mask & -mask
+        yield bit
+        mask ^= bit
 
 
 def _nothing(_: int) -> None:

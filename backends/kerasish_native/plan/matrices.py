@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kerasish_native.plan.builder import EPILOGUES, Builder, Entry, lowers
-from kerasish_native.plan.fusion import middle_sum
+from kerasish_native.plan.fusion import Group, middle_sum
 from kerasish_native.plan.views import View, broadcast, reshaped, whole
 from kerasish_native.trace import Node
 
@@ -125,7 +125,7 @@ def _middle_sum(builder: Builder, node: Node) -> Entry | None:
     return _product(builder, ones, x, c)
 
 
-def _matrix(builder: Builder, node: Node) -> tuple[int, int] | None:
+def _matrix(builder: Builder, node: Node, _: Group) -> tuple[int, int] | None:
     """The result of a product without batch axes."""
     a, b = (builder.view(x) for x in node.args)
     c = builder.view(node.outputs[0])

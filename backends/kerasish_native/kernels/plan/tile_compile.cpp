@@ -160,8 +160,8 @@ class PhaseCompiler {
     rows_ = options_.role == TileRole::cols ? 1 : options_.role == TileRole::rows ? tile_capacity : shape_.rows;
     cols_ = options_.role == TileRole::rows ? 1 : shape_.cols;
     if (options_.blocks) {
-      rows_ = tile_capacity;
-      cols_ = tile_capacity;
+      cols_ = options_.whole ? std::max<std::int64_t>(1, source_.cols) : tile_capacity;
+      rows_ = options_.whole ? std::max<std::int64_t>(1, tile_capacity / cols_) : tile_capacity;
     }
     phase_.capacity = options_.blocks ? tile_capacity : rows_ * cols_;
   }
@@ -388,14 +388,16 @@ class PhaseCompiler {
     return ones;
   }
 
+  bool knows_columns() const { return !options_.blocks || options_.whole; }
+
   // Rows too short for a loop of their own.
   bool spreads(const TileKernel& kernel, int i) const {
     return kernel.shape == TileKind::full && phase_.cells[at(kernel.in[i])].kind == TileKind::row && rows_ > 1 &&
-           cols_ <= spread_cols && !options_.blocks;
+           cols_ <= spread_cols && knows_columns();
   }
   bool expands(const TileKernel& kernel, int i) const {
     return kernel.shape == TileKind::full && phase_.cells[at(kernel.in[i])].kind == TileKind::col && rows_ > 1 &&
-           cols_ <= expanded_cols && !options_.blocks;
+           cols_ <= expanded_cols && knows_columns();
   }
 
   // Gives a kernel an operand with a value for each element in place of one with fewer.

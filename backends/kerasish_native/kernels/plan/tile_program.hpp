@@ -203,7 +203,8 @@ enum class TileRole { tiles, rows, cols };
 struct TilePhaseOptions {
   TileRole role = TileRole::tiles;
   bool careful = false;  // no result is written straight to its store when a hazard exists
-  bool blocks = false;   // for run_block: any tile shape within the capacity
+  bool blocks = false;   // for BlockRun: tiles of any rows within the capacity ...
+  bool whole = false;    // ... and of all columns; else of any columns too
 };
 
 TilePhase compile_tile_phase(const TileSource& source, const TileShape& shape,

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "../kernel_table.hpp"
-#include "../scratch.hpp"
 
 namespace kerasish {
 namespace {
@@ -126,9 +125,10 @@ std::size_t tile_run_bytes(const TilePhase& phase) {
          phase.slot_bytes + 64;
 }
 
-TileRun::TileRun(const TileSource& source, const TilePhase& phase, const std::vector<TilePartial>& partials, Slots slots)
+TileRun::TileRun(const TileSource& source, const TilePhase& phase, const std::vector<TilePartial>& partials, Slots slots,
+                 Scratch use)
     : source_(source), phase_(phase), partials_(partials), slots_(slots) {
-  char* memory = static_cast<char*>(scratch(Scratch::tile, tile_run_bytes(phase)));
+  char* memory = static_cast<char*>(scratch(use, tile_run_bytes(phase)));
   data_ = reinterpret_cast<char**>(memory);
   memory += round_up(phase.cells.size() * sizeof(char*));
   calls_ = reinterpret_cast<TileCall*>(memory);

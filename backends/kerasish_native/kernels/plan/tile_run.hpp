@@ -1,6 +1,7 @@
 // One thread's execution of a phase of a tile program.
 #pragma once
 
+#include "../scratch.hpp"
 #include "tile_program.hpp"
 
 namespace kerasish {
@@ -13,8 +14,9 @@ struct TilePartialTarget {
 
 class TileRun {
  public:
-  // Uses the thread's tile scratch memory until it goes out of scope.
-  TileRun(const TileSource& source, const TilePhase& phase, const std::vector<TilePartial>& partials, Slots slots);
+  // Works in the thread's scratch memory of this use, which nobody else may ask for until the last tile is done.
+  TileRun(const TileSource& source, const TilePhase& phase, const std::vector<TilePartial>& partials, Slots slots,
+          Scratch use = Scratch::tile);
 
   // Moves on to the columns [col0, col0 + cols); then tiles of rows within them.
   void block(std::int64_t col0, std::int64_t cols);

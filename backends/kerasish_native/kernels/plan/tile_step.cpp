@@ -1,7 +1,9 @@
 #include "tile_step.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -245,16 +247,48 @@ void TileStep::finish_reductions(Slots slots) const {
   }
 }
 
-void TileStep::run_block(Slots slots, std::int64_t row0, std::int64_t row1, std::int64_t col0, std::int64_t col1) const {
-  const TilePhase* chosen = &phase(blocks_, {TileRole::tiles, false, true});
-  if (in_danger(*chosen, slots)) chosen = &phase(careful_blocks_, {TileRole::tiles, true, true});
+const TilePhase& TileStep::block_phase(bool whole, Slots slots) const {
+  const TilePhase& plain = phase(blocks_[whole], {TileRole::tiles, false, true, whole});
+  return in_danger(plain, slots) ? phase(careful_blocks_[whole], {TileRole::tiles, true, true, whole}) : plain;
+}
+
+BlockRun::BlockRun(const TileStep* step, Slots slots) : step_(step), slots_(slots) {
+  static std::atomic<std::uint64_t> runs{0};
+  serial_ = ++runs;
+}
+
+Epilogue BlockRun::epilogue() const {
+  if (step_ == nullptr) return {};
+  return {[](const void* context, std::int64_t row0, std::int64_t row1, std::int64_t col0, std::int64_t col1) {
+            static_cast<const BlockRun*>(context)->run(row0, row1, col0, col1);
+          },
+          this};
+}
+
+void BlockRun::run(std::int64_t row0, std::int64_t row1, std::int64_t col0, std::int64_t col1) const {
+  struct Kept {
+    std::uint64_t serial = 0;
+    bool whole = false;
+    std::int64_t col = -1, cols = -1;
+    std::optional<TileRun> tiles;
+  };
+  thread_local Kept kept;
+  const bool whole = col1 - col0 == step_->cols() && step_->cols() <= tile_capacity;
+  if (kept.serial != serial_ || kept.whole != whole) {
+    kept.tiles.emplace(step_->source_, step_->block_phase(whole, slots_), step_->partials_, slots_, Scratch::epilogue);
+    kept.serial = serial_;
+    kept.whole = whole;
+    kept.col = -1;
+  }
   const std::int64_t cols = std::min(tile_capacity, std::max<std::int64_t>(col1 - col0, 1));
-  const std::int64_t rows = std::max<std::int64_t>(1, tile_capacity / cols);
-  TileRun run(source_, *chosen, partials_, slots);
+  const std::int64_t rows = tile_capacity / cols;
   for (std::int64_t col = col0; col < col1; col += cols) {
-    run.block(col, std::min(cols, col1 - col));
+    const std::int64_t width = std::min(cols, col1 - col);
+    if (kept.col != col || kept.cols != width) kept.tiles->block(col, width);
+    kept.col = col;
+    kept.cols = width;
     for (std::int64_t row = row0; row < row1; row += rows) {
-      run.tile(row, std::min(rows, row1 - row), nullptr, nullptr);
+      kept.tiles->tile(row, std::min(rows, row1 - row), nullptr, nullptr);
     }
   }
 }
