@@ -20,8 +20,10 @@ def environment(engine: str, threads: int) -> dict[str, str]:
     """Return the process environment that every contender on `engine` gets."""
     count = str(threads)
     keras_engine = "numpy" if engine == "native" else engine
+    # Packages are installed with their bytecode: a setting that forbids writing it would slow editable ones only.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,

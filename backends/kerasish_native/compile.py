@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -68,6 +70,20 @@ def _build(structure: Any, results: list[Any]) -> Any:
     return structure
 
 
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """No garbage collection: a trace makes very many objects that stay, and to look through all of them again and again
+    takes a third of the time of a deep model, and more the deeper it is.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Compiled:
     """A function with a plan for each combination of structure, shapes, dtypes and other arguments it was called with.
 
@@ -104,7 +120,8 @@ class Compiled:
             if key in self.plans:
                 return self.plans[key]
             try:
-                plan = self._traced(args, kwargs)
+                with _collector_resting():
+                    plan = self._traced(args, kwargs)
             except TraceError as error:
                 self._give_up(error)
                 return None

@@ -65,8 +65,8 @@ class Unit:
     """A step of the plan to be.
 
     Attributes:
-        reads: Units whose results it needs.
         ancestors: Bit mask of all units that must run before it.
+        is_ancestor: Whether it may be in the mask of another unit.
         order: Number of its last node: among units that could run, the one with the smallest number does.
     """
 
@@ -74,6 +74,7 @@ class Unit:
         self.number = number
         self.bit = 1 << number
         self.ancestors = 0
+        self.is_ancestor = False
         self.order = order
 
 
@@ -227,6 +228,7 @@ class Fusion:
             maker = self.maker.get(buffer)
             if maker is not None:
                 mask |= maker.ancestors | maker.bit
+                maker.is_ancestor = True
         return mask
 
     def _place_view(self, i: int, node: Node) -> None:
@@ -366,9 +368,11 @@ class Fusion:
                 if first not in groups:
                     groups.append(first)
         self.units.remove(second)
-        for unit in self.units:
-            if unit.ancestors & first.bit and unit is not first:
-                unit.ancestors |= first.ancestors | first.bit
+        first.is_ancestor |= second.is_ancestor
+        if first.is_ancestor:
+            for unit in self.units:
+                if unit.ancestors & first.bit and unit is not first:
+                    unit.ancestors |= first.ancestors | first.bit
 
     def _join(self, group: Group, i: int, node: Node, operands: list[Any], is_reduction: bool) -> bool:
         if len(group.members) >= _MOST_MEMBERS:
@@ -382,8 +386,8 @@ class Fusion:
         if not self._member(group, node, operands, is_reduction):
             return False
         mask = self._ancestors(reads) & ~group.ancestors
-        if mask:
-            group.ancestors |= mask
+        group.ancestors |= mask
+        if mask and group.is_ancestor:
             for unit in self.units:
                 if unit.ancestors & group.bit:
                     unit.ancestors |= mask
