@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import dispatch, report
+from benchmarks import dispatch, laptop, report
 from benchmarks.machine import describe_machine
 from benchmarks.processes import import_seconds, run_worker
 from benchmarks.report import Key, Row
@@ -36,6 +36,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds per process")
     parser.add_argument("--quick", action="store_true", help="one repeat of three steps: does every row run?")
     parser.add_argument("--no-dispatch", action="store_true", help="leave out the per-op overhead")
+    parser.add_argument(
+        "--no-laptop", action="store_true", help="leave out one row, first step, whole process, growth"
+    )
     arguments = parser.parse_args(argv)
     if arguments.quick:
         arguments.repeats, arguments.steps = 1, arguments.steps or 3
@@ -107,10 +110,15 @@ def main(argv: list[str] | None = None) -> int:
     rows, import_samples = measure_all(arguments)
     imports = {key: statistics.median(values) if values else None for key, values in import_samples.items()}
     overheads: dict[str, dict[str, object]] = {}
+    skips_laptop: bool = arguments.no_laptop or arguments.quick
     if "kerasish" in arguments.contenders and not arguments.no_dispatch:
         overheads = dispatch.measure_engines(arguments.engines, quick=arguments.quick)
     print("\n".join(["", *report.table(rows), "", *report.import_table(imports), ""]))
     print("\n".join([*dispatch.table(overheads), *report.bars(rows, imports, overheads), "", machine]))
+    if "native" in arguments.engines and "kerasish" in arguments.contenders and not skips_laptop:
+        keras = "keras" in arguments.contenders
+        for figure in laptop.measure(arguments.threads, arguments.repeats, keras):
+            print(figure.line(), flush=True)
     RESULTS.write_text(
         json.dumps(report.as_json(machine, vars(arguments), rows, imports, overheads), indent=1) + "\n"
     )

@@ -44,6 +44,8 @@ TIMED_EPOCHS = 3
 
 BAR_FIT_RAW = 1.15
 BAR_FIT_KERAS = 1.0
+BAR_NATIVE = 1.0
+"""Native's step and prediction over those of the fastest other contender, whatever its engine."""
 BAR_IMPORT_S = 0.15
 BAR_DISPATCH_US = 1.5
 BAR_RNG_SHARE = 0.05

@@ -72,8 +72,10 @@ def _build(structure: Any, results: list[Any]) -> Any:
 
 @contextmanager
 def _collector_resting() -> Iterator[None]:
-    """No garbage collection: a trace makes very many objects that stay, and to look through all of them again and again
-    takes a third of the time of a deep model, and more the deeper it is.
+    """A block without garbage collection.
+
+    A trace makes very many objects that stay; to look through them again and again takes a third of the time of a deep
+    model, and more the deeper it is.
     """
     was_on = gc.isenabled()
     gc.disable()
