@@ -20,6 +20,7 @@ Tensor = Any
 DTYPES: dict[str, Any] = {name: getattr(torch, name) for name in dtypes.ALL}
 NAMES: dict[Any, str] = {dtype: name for name, dtype in DTYPES.items()}
 FLOATS = frozenset(DTYPES[name] for name in dtypes.FLOATS)
+BFLOAT16 = dtypes.to_numpy("bfloat16")  # as NumPy has it
 HALVES = frozenset((torch.float16, torch.bfloat16))
 
 #: How many gradients are being taken around the running code: with any, gradients must be differentiable themselves.
@@ -74,7 +75,7 @@ def from_host(array: np.ndarray, device: Any) -> Tensor:
     # torch.from_numpy wants writable arrays without negative strides; moving to an accelerator copies by itself.
     ready = device.type != "cpu" and array.flags.c_contiguous and array.flags.writeable
     copied = array if ready else np.array(array, order="C")
-    bfloat16 = copied.dtype.name == "bfloat16"
+    bfloat16 = copied.dtype == BFLOAT16
     x = torch.from_numpy(copied.view(np.int16) if bfloat16 else copied)
     watch = watcher.get()
     if watch is not None:
@@ -89,7 +90,7 @@ def to_host(x: Tensor) -> np.ndarray:
         watch.clear = False
     x = x.detach().cpu() if x.device.type != "cpu" else x.detach().clone()
     if x.dtype is torch.bfloat16:
-        return x.view(torch.int16).numpy().view(dtypes.to_numpy("bfloat16"))
+        return x.view(torch.int16).numpy().view(BFLOAT16)
     return x.numpy()
 
 

@@ -238,12 +238,13 @@ class Trainer(Compilable):
         total = steps if steps is not None else source.num_batches
         notify = _callback_list(callbacks, self, verbose, epochs=1, steps=total, history=False)
         self.stop_predicting = False
+        still = getattr(source, "stands_still", False)
         outputs = _Outputs()
         with Interrupt().watching() as interrupt:
             notify.on_predict_begin()
             count = run_batches(
                 source,
-                lambda batch: outputs.add(step(batch)),
+                lambda batch: outputs.add(step(batch, still)),
                 epoch=0,
                 limit=steps,
                 per_call=self.steps_per_execution,
@@ -293,7 +294,7 @@ class Trainer(Compilable):
         """Outputs for one batch, as NumPy arrays."""
         batch = data.single_batch(x)
         self._prepare("predict", batch)
-        return trees.map_structure(to_numpy, self._step("predict")(batch))
+        return trees.map_structure(_host_copy, self._step("predict")(batch))
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         """Results as `evaluate` returns them: the loss alone, or a list in the order of `metrics_names`."""
@@ -334,8 +335,15 @@ class _Outputs:
     def joined(self) -> Any:
         parts = self._done + [trees.map_structure(to_numpy, outputs) for outputs in self._pending]
         return (
-            parts[0] if len(parts) == 1 else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
+            trees.map_structure(_host_copy, parts[0])
+            if len(parts) == 1
+            else trees.map_structure(lambda *p: np.concatenate(p, axis=0), *parts)
         )
+
+
+def _host_copy(outputs: Any) -> np.ndarray:
+    """An array of its own: outputs may be the inputs, or memory that a framework does not let anybody change."""
+    return np.array(to_numpy(outputs))
 
 
 def _number(value: Any) -> Any:

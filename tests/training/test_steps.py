@@ -48,6 +48,18 @@ def test_a_ragged_last_batch_costs_one_more_trace(engine):
     assert model._steps["train"][1].traces == (6 if engine.name == "torch" else 2)
 
 
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
+def test_predictions_are_arrays_of_their_own(engine, method):
+    model = kerasish.Sequential([kerasish.Input((X.shape[1],)), kerasish.layers.Dropout(0.5)])
+    x = X[:4].copy()
+    found = getattr(model, method)(x, **({"verbose": 0} if method == "predict" else {}))
+    np.testing.assert_array_equal(found, X[:4])
+    found += 1.0
+    np.testing.assert_array_equal(x, X[:4])
+    x += 1.0
+    np.testing.assert_array_equal(found, X[:4] + 1.0)
+
+
 @pytest.mark.parametrize("size", [1, 3, 22])
 def test_predict_gives_every_sample_once_in_order(engine, size):
     model = mlp()

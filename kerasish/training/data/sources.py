@@ -46,6 +46,8 @@ class ArraySource:
         self._key = threefry.key_from_seed(seeds.make_default_seed()) if shuffle else None
         #: Whether batches are copies that nobody else holds.
         self.gives_away = bool(shuffle)
+        #: Whether batches stay as they are for as long as the call that reads them lasts.
+        self.stands_still = True
 
     def peek(self) -> Batch:
         """The first samples, as a batch."""
