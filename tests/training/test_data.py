@@ -7,7 +7,8 @@ import pytest
 
 import kerasish
 from kerasish import layers
-from kerasish.core.errors import ArgumentError, DataError
+from kerasish.core.errors import ArgumentError, DataError, NumericError
+from kerasish.training.checks import no_nan
 from kerasish.utils import PyDataset
 from tests.libraries import library
 
@@ -228,3 +229,17 @@ def test_steps_per_epoch_reads_on_where_the_last_epoch_stopped(steps):
         x, x, batch_size=4, initial_epoch=2, epochs=4, steps_per_epoch=steps, shuffle=False, verbose=0
     )
     np.testing.assert_allclose(later.history["loss"], means[2:], rtol=1e-5)
+
+
+# -- NaN in the data ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("step", [1, 2])
+def test_nan_is_found_and_infinities_are_not_taken_for_it(dtype, step):
+    good = np.ones((6, 4), dtype)
+    good[0], good[2] = np.inf, -np.inf
+    no_nan(good[::step], "x")
+    bad = good.copy()
+    bad[4, 1] = np.nan
+    with pytest.raises(NumericError, match=r"1 NaN, the first at index"):
+        no_nan(bad[::step], "x")
+    no_nan(bad[:0], "x")
