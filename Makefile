@@ -9,13 +9,15 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 # What an installed checkout depends on. Python files are used in place; kernels are compiled at install.
-BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard backends/kerasish_native/kernels/*)
+BUILD_INPUTS := pyproject.toml CMakeLists.txt $(shell find backends/kerasish_native/kernels -name '*.[ch]pp')
 
-.PHONY: help demo install-test test lint format bench docs clean
+.PHONY: help demo install-test test asan tsan lint format bench docs clean
 
 help:
 	@echo "make demo          a first look, with no framework installed"
 	@echo "make test          the whole test suite on all engines"
+	@echo "make asan          the kernels' tests with AddressSanitizer and UndefinedBehaviorSanitizer (g++)"
+	@echo "make tsan          the thread pool's test with ThreadSanitizer"
 	@echo "make lint          formatting, lint, types, import rules"
 	@echo "make format        fix what lint can fix"
 	@echo "make bench         kerasish on each engine beside the engine alone"
@@ -29,6 +31,25 @@ install-test: $(VENV)/.test
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# Sanitized kernels are built beside the installed ones, which the tests' sitecustomize.py replaces. Leaks are not looked
+# for: Python leaves much behind when it ends.
+asan: $(VENV)/.test $(VENV)/.cmake
+	$(CONFIGURE) -B build/asan -DKERASISH_SANITIZE=address,undefined
+	$(BIN)/cmake --build build/asan --target _kernels --parallel $(JOBS)
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	KERASISH_TEST_KERNELS=$(CURDIR)/build/asan PYTHONPATH=$(CURDIR)/tests/native/sanitized \
+	$(BIN)/python -m pytest -n $(JOBS) --timeout=3000 $(or $(ARGS),$(KERNEL_TESTS))
+
+tsan: $(VENV)/.test $(VENV)/.cmake
+	$(CONFIGURE) -B build/tsan -DKERASISH_SANITIZE=thread
+	$(BIN)/cmake --build build/tsan --target pool_test --parallel $(JOBS)
+	for threads in 1 2 4 8; do KERASISH_NUM_THREADS=$$threads build/tsan/pool_test || exit 1; done
+
+KERNEL_TESTS := tests/native/kernels tests/native/plan tests/native/test_recurrent.py
+CONFIGURE = $(BIN)/cmake -S . -DCMAKE_BUILD_TYPE=Debug -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	-Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -59,6 +80,11 @@ $(VENV)/.created:
 
 $(VENV)/.core: $(VENV)/.created $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# For builds without pip. It makes an environment of its own to build in, which is gone when it is done.
+$(VENV)/.cmake: $(VENV)/.created
+	$(BIN)/python -m pip install --quiet cmake 'nanobind>=2.4'
 	@touch $@
 
 # torch comes first and alone: resolved together with the others it may bring a CUDA build along.

@@ -1,5 +1,5 @@
-// Vector functions of float64: those with the accuracy of float64 (exp, log, sqrt), and those that float32 functions are
-// computed through, exact to some 30 bits at least (`_30`).
+// Vector functions of float64: those with the accuracy of float64 (exp, log, sigmoid, sqrt), and those that float32
+// functions are computed through, exact to some 30 bits at least (`_30`).
 #pragma once
 
 #include <cmath>
@@ -10,6 +10,8 @@ namespace kerasish {
 namespace KERASISH_ISA {
 
 using i64v = std::int64_t __attribute__((vector_size(vector_bytes), may_alias));
+using u32v = std::uint32_t __attribute__((vector_size(vector_bytes), may_alias));
+using u64v = std::uint64_t __attribute__((vector_size(vector_bytes), may_alias));
 using half_f32v = float __attribute__((vector_size(vector_bytes / 2), may_alias));
 
 // Square root, correctly rounded.
@@ -104,15 +106,22 @@ KERASISH_INLINE f64v exp(f64v x) {
   return e * power_of_two(half + push) * power_of_two((n - half) + push);
 }
 
+// 1 / (1 + e^-x), 2 ULP, subnormal results included. The quotient by s = 1 + e is mended for what s lost by rounding.
+KERASISH_INLINE f64v sigmoid(f64v x) {
+  const f64v e = exp(-absolute(x)), s = 1.0 + e, lost = e - (s - 1.0);
+  const f64v y = (x >= 0 ? splat(1.0) : e) / s;
+  return fma(-y, lost / s, y);
+}
+
 // ln x, 1 ULP. x = m 2^e with m = 1 + f in [sqrt(1/2), sqrt 2); with s = f / (2 + f), ln m = 2s + s R(s^2) is arranged as
 // f - (f^2/2 - s (f^2/2 + R)), which rounds the small terms only (the scheme of FDLIBM's e_log.c; the polynomial is our
 // own fit, relative error 2^-59).
 KERASISH_INLINE f64v log(f64v x) {
   const i64v small = x < 2.2250738585072014e-308;
   const f64v y = small ? x * 4503599627370496.0 : x;
-  const i64v offset = (i64v)y - 0x3fe6a09e667f3bcd;  // the bits of sqrt(1/2)
-  const f64v m = (f64v)((i64v)y - (offset & static_cast<std::int64_t>(0xfff0000000000000)));
-  f64v e = (f64v)((i64v)splat(push) + (offset >> 52)) - push;  // an integer in the low bits of `push`
+  const u64v offset = (u64v)y - 0x3fe6a09e667f3bcdu;  // the bits of sqrt(1/2)
+  const f64v m = (f64v)((u64v)y - (offset & 0xfff0000000000000u));
+  f64v e = (f64v)((i64v)splat(push) + ((i64v)offset >> 52)) - push;  // an integer in the low bits of `push`
   e = small ? e - 52.0 : e;
   const f64v f = m - 1.0, s = f / (2.0 + f), z = s * s, square = 0.5 * f * f;
   f64v p = splat(0x1.2f11854cf29f7p-3);

@@ -32,17 +32,10 @@ KERASISH_VECTOR1(Tanh, tanh);
 KERASISH_VECTOR1(Arcsinh, arcsinh);
 KERASISH_VECTOR1(Arccosh, arccosh);
 KERASISH_VECTOR1(Arctanh, arctanh);
+KERASISH_VECTOR1(Sigmoid, sigmoid);
 KERASISH_VECTOR1(Erf, erf);
 KERASISH_VECTOR2(Power, power);
 KERASISH_VECTOR2(Arctan2, arctan2);
-
-struct Sigmoid {
-  KERASISH_INLINE static f32v apply(f32v a) { return sigmoid(a); }
-  KERASISH_INLINE static f64v apply(f64v a) {
-    const f64v e = exp(-absolute(a));
-    return (a >= 0 ? splat(1.0) : e) / (1.0 + e);
-  }
-};
 
 // float64: the C library's, one by one.
 KERASISH_LIBRARY1(Expm1Library, expm1);
