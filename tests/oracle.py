@@ -1,6 +1,10 @@
 """Keras, asked for what it knows. It runs on jax, which has every operation and would compile each by itself."""
 
+import contextlib
 import warnings
+from unittest import mock
+
+import numpy as np
 
 from tests.libraries import library
 
@@ -24,3 +28,14 @@ def ask(question, *args):
 def kind_of(question, *args):
     """Shapes and dtypes of what `question(*args)` would give, without computing it."""
     return jax.eval_shape(question, *args)
+
+
+@contextlib.contextmanager
+def blank_weights():
+    """Keras' variables made here are zeros: drawing what a test replaces compiles programs for each shape."""
+
+    def zeros(variable, _):
+        variable._initialize(variable._convert_to_tensor(np.zeros(variable.shape, variable.dtype)))
+
+    with mock.patch.object(keras.Variable, "_initialize_with_initializer", zeros):
+        yield

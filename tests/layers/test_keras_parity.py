@@ -15,7 +15,7 @@ from kerasish.core.convert import to_numpy
 from tests.batches import Batches
 from tests.layers.conftest import CASES
 from tests.libraries import library
-from tests.oracle import ask, keras
+from tests.oracle import ask, blank_weights, keras
 
 keras_backend = library("keras.src.backend")
 
@@ -42,8 +42,9 @@ def pair(case, **extra):
 
 def built_by_keras(case, **extra):
     """Keras' layer; it is not called, which would compile each of its operations by itself."""
-    layer = case.make(keras.layers, name="probe", **extra)
-    layer.build(case.shapes[0] if len(case.shapes) == 1 else list(case.shapes))
+    with blank_weights():
+        layer = case.make(keras.layers, name="probe", **extra)
+        layer.build(case.shapes[0] if len(case.shapes) == 1 else list(case.shapes))
     rng = np.random.default_rng(7)
     layer.set_weights([rng.uniform(0.5, 1.5, w.shape).astype(str(w.dtype)) for w in layer.weights])
     if hasattr(layer, "finalize_state"):
