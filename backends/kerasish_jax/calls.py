@@ -38,12 +38,23 @@ def run(wide: bool, function: Function, *args: Any, **keywords: Any) -> Any:
     return function(*args, **keywords)
 
 
+class _TracedClasses(dict[type, bool]):
+    """Class -> whether its objects are traced: a look-up takes a fifth of the time of `isinstance` with jax's classes."""
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = issubclass(kind, Tracer)
+        return found
+
+
+_TRACED = _TracedClasses()
+
+
 def first(function: Function, *static: str) -> Function:
     """A primitive whose first argument decides: names of keywords that are compile-time constants follow."""
     compiled = jax.jit(function, static_argnames=static, inline=True)
 
     def call(x: Any, /, *others: Any, **keywords: Any) -> Any:
-        chosen = function if isinstance(x, Tracer) else compiled
+        chosen = function if _TRACED[x.__class__] else compiled
         if x.dtype.itemsize == 8:
             with jax.enable_x64(True):
                 return chosen(x, *others, **keywords)
@@ -69,7 +80,7 @@ def binary(function: Function) -> Function:
             x2 = operand(x2, x1)
         elif x1.__class__ in SCALARS:
             x, x1 = x2, operand(x1, x2)
-        chosen = function if isinstance(x, Tracer) else compiled
+        chosen = function if _TRACED[x.__class__] else compiled
         if x.dtype.itemsize == 8:
             with jax.enable_x64(True):
                 return chosen(x1, x2)
@@ -91,4 +102,4 @@ def listed(function: Function, *static: str) -> Function:
 
 
 def _traced(tensors: Iterable[Any]) -> bool:
-    return any(isinstance(x, Tracer) for x in tensors)
+    return any(_TRACED[x.__class__] for x in tensors)

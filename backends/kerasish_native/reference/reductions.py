@@ -19,7 +19,9 @@ _GEMV_ROWS = 64  # from here on a product with ones is faster, and rounds less, 
 def _sum_leading(x: Array, axis: Axes, keepdims: bool) -> Array | None:
     """Σ over leading axes of a packed float matrix as one BLAS product, where that pays."""
     k = len(axis)
-    if not (0 < k < x.ndim and axis == tuple(range(k)) and x.dtype.char in "fd" and x.flags.c_contiguous):
+    if not (0 < k < x.ndim and 0 in axis and axis == tuple(range(k))):
+        return None
+    if x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return None
     rows = math.prod(x.shape[:k])
     if rows < _GEMV_ROWS:
@@ -35,14 +37,16 @@ def sum(x: Array, *, axis: Axes, keepdims: bool) -> Array:
         return fast
     if is_half(x):
         return np.asarray(np.sum(x.astype(np.float32), axis=axis, keepdims=keepdims)).astype(x.dtype)
-    return np.asarray(np.sum(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
+    return np.asarray(
+        np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
+    )  # np.sum, less its Python
 
 
 def prod(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     """Π."""
     if is_half(x):
         return np.asarray(np.prod(x.astype(np.float32), axis=axis, keepdims=keepdims)).astype(x.dtype)
-    return np.asarray(np.prod(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
+    return np.asarray(np.multiply.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
 
 
 def _through_float32(function: Kernel) -> Kernel:
