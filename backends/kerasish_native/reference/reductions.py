@@ -13,6 +13,8 @@ from kerasish_native.reference.elementwise import Kernel, is_half
 Array = npt.NDArray[Any]
 Axes = tuple[int, ...]
 
+_SUM: Kernel = np.add.reduce  # np.sum and np.prod, less their Python
+_PRODUCT: Kernel = np.multiply.reduce
 _GEMV_ROWS = 64  # from here on a product with ones is faster, and rounds less, than NumPy's row-by-row sum
 
 
@@ -37,16 +39,14 @@ def sum(x: Array, *, axis: Axes, keepdims: bool) -> Array:
         return fast
     if is_half(x):
         return np.asarray(np.sum(x.astype(np.float32), axis=axis, keepdims=keepdims)).astype(x.dtype)
-    return np.asarray(
-        np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
-    )  # np.sum, less its Python
+    return np.asarray(_SUM(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
 
 
 def prod(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     """Π."""
     if is_half(x):
         return np.asarray(np.prod(x.astype(np.float32), axis=axis, keepdims=keepdims)).astype(x.dtype)
-    return np.asarray(np.multiply.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
+    return np.asarray(_PRODUCT(x, axis=axis, dtype=x.dtype, keepdims=keepdims))
 
 
 def _through_float32(function: Kernel) -> Kernel:
