@@ -186,6 +186,17 @@ def gru_grad_step(
     bias_grad: View | None,
     reverse: bool,
 ) -> Step: ...
+def attention_step(
+    q: View,
+    k: View,
+    v: View,
+    bias: View | None,
+    mask: View | None,
+    y: View,
+    scale: float,
+    soft_cap: float,
+    causal: bool,
+) -> Step: ...
 def extreme_step(x: View, out: View, axis: int, largest: bool) -> Step: ...
 def running_step(x: View, out: View, axis: int, kind: str) -> Step: ...
 def sort_step(x: View, values: View | None, positions: View | None, axis: int) -> Step: ...

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from kerasish_native import overrides_recurrent
+from kerasish_native import overrides_attention, overrides_recurrent
 from kerasish_native.dispatch import n
 from kerasish_native.gradients import custom_gradient
 
@@ -62,4 +62,8 @@ def batch_norm_train(
 
 #: Overrides that pay on arrays too, where every primitive is a call of NumPy's.
 EAGER: dict[str, Callable[..., Any]] = dict(overrides_recurrent.OVERRIDES)
-OVERRIDES: dict[str, Callable[..., Any]] = {**EAGER, "batch_norm_train": batch_norm_train}
+OVERRIDES: dict[str, Callable[..., Any]] = {
+    **EAGER,
+    **overrides_attention.OVERRIDES,
+    "batch_norm_train": batch_norm_train,
+}

@@ -210,7 +210,17 @@ def repeat(graph: Graph) -> None:
 
 
 _KERNELS = frozenset(
-    {"matmul", "einsum", "conv", "conv_transpose", "conv_kernel_grad", "take", "max_pool", "avg_pool"}
+    {
+        "matmul",
+        "einsum",
+        "conv",
+        "conv_transpose",
+        "conv_kernel_grad",
+        "take",
+        "max_pool",
+        "avg_pool",
+        "tiled_attention",
+    }
 )
 
 

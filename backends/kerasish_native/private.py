@@ -99,6 +99,15 @@ def sequence_grad(*args: Any, given: tuple[bool, ...], bias: bool, wants_x: bool
     return tuple(_like(*operands[0 if wants_x else 1 :]))
 
 
+def tiled_attention(query: Any, key: Any, value: Any, /, *_: Any, **__: Any) -> Any:
+    """Attention whose gradient nobody asks for: softmax(scale·q·kᵀ + bias, masked)·v.
+
+    Operands query (B, T, N, H), key (B, S, N, H), value (B, S, N, W), then bias and a bool mask that broadcast to
+    (B, N, T, S) as the keywords `bias` and `masked` say; further keywords `scale`, `causal`, `soft_cap`. No size is 0.
+    """
+    return AbstractTensor((*query.shape[:3], value.shape[3]), name_of(query))
+
+
 RULES: dict[str, Callable[..., Any]] = {
     **PUBLIC,
     "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),  # type: ignore[attr-defined]
@@ -111,6 +120,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "lstm_sequence_grad": sequence_grad,
     "gru_sequence": gru_sequence,
     "gru_sequence_grad": sequence_grad,
+    "tiled_attention": tiled_attention,
     "graph_cond": graph_cond,
     "graph_while": graph_while,
     "graph_scan": graph_scan,

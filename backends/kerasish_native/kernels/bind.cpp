@@ -15,4 +15,5 @@ NB_MODULE(_kernels, m) {
   kerasish::bind_windows(m);
   kerasish::bind_recurrent(m);
   kerasish::bind_ordering(m);
+  kerasish::bind_attention(m);
 }

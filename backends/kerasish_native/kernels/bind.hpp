@@ -15,5 +15,6 @@ void bind_indexing(nanobind::module_& m);
 void bind_windows(nanobind::module_& m);
 void bind_recurrent(nanobind::module_& m);
 void bind_ordering(nanobind::module_& m);
+void bind_attention(nanobind::module_& m);
 
 }  // namespace kerasish

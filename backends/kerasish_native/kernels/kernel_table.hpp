@@ -2,6 +2,7 @@
 // machine can run. Each family adds a struct of its own to the table and fills it in compute/table.cpp.
 #pragma once
 
+#include "families/attention.hpp"
 #include "families/conv.hpp"
 #include "families/gemm.hpp"
 #include "families/epilogue.hpp"
@@ -23,6 +24,7 @@ struct KernelTable {
   RecurrentKernels recurrent;
   RandomKernels random;
   OrderingKernels ordering;
+  AttentionKernels attention;
 };
 
 // The table for isa().

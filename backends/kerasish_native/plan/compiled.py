@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from kerasish_native.plan import lines, matrices, moving, sequences, windows  # noqa: F401  they fill the table of lowerings
+from kerasish_native.plan import (  # noqa: F401  they fill the table of lowerings
+    attention,
+    lines,
+    matrices,
+    moving,
+    sequences,
+    windows,
+)
 from kerasish_native.plan.builder import Builder
 from kerasish_native.plan.views import ITEM_SIZE, Buffer
 from kerasish_native.trace import Graph

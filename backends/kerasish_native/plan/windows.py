@@ -13,7 +13,7 @@ from kerasish_native.trace import Node, Traced
 
 _CONV = ("strides", "pads", "dilation", "groups")
 _MOST_AXES = 5  # batch, three spatial ones, channels
-_BEYOND_CACHES = 8 << 20  # bytes
+BEYOND_CACHES = 8 << 20  # bytes
 _FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 
@@ -49,21 +49,23 @@ def _conv(builder: Builder, node: Node) -> Entry | None:
 
 
 def _positions_and_filters(builder: Builder, node: Node, group: Group) -> tuple[int, int] | None:
-    """The result of a convolution as a matrix, where an epilogue pays.
+    """The result of a convolution as a matrix, where an epilogue pays (`python -m benchmarks.epilogues`).
 
-    Measured with one thread: a result beyond the caches is finished 5 to 12 % faster in place; one that stays there is
-    not; a second array of its size (a shortcut), or the result kept beside what is made of it, are read and written in
-    too short runs: up to 40 % slower. (The adjoint's result is written in parts, whose rows are not in one piece.)
+    It does for a result beyond the caches that is finished in place. One that stays in the caches gains nothing; a
+    second array of that size (a shortcut, the result kept beside what is made of it) is read or written in too short
+    runs, which costs more than the epilogue saves. (The adjoint's result is written in parts, whose rows are not in
+    one piece.)
     """
     out = node.outputs[0]
     raw = builder.view(out).buffer
-    if (
-        not _has_kernel(out)
-        or raw.nbytes < _BEYOND_CACHES
-        or any(b.size >= raw.size for b in group.loads - {raw})
-    ):
+    if not _has_kernel(out) or raw.nbytes < BEYOND_CACHES:
         return None
-    return (math.prod(out.shape[:-1]), out.shape[-1]) if builder.is_read_only_by(group, raw) else None
+    large = [b for b in group.loads if b.size >= raw.size]
+    made = [b for b in group.made if b.size >= raw.size and builder.is_needed(b)]
+    in_place = len(made) == 1 and made[0].role == "arena" and made[0].dtype == raw.dtype
+    if large != [raw] or not in_place or not builder.is_read_only_by(group, raw):
+        return None
+    return math.prod(out.shape[:-1]), out.shape[-1]
 
 
 EPILOGUES["conv"] = _positions_and_filters

@@ -6,7 +6,16 @@ return views of them. They may warn as NumPy does: callers silence floating-poin
 
 from __future__ import annotations
 
-from kerasish_native.reference import elementwise, linalg, randomness, recurrent, reductions, shaping, windows
+from kerasish_native.reference import (
+    attention,
+    elementwise,
+    linalg,
+    randomness,
+    recurrent,
+    reductions,
+    shaping,
+    windows,
+)
 from kerasish_native.reference.elementwise import Kernel
 
 #: name -> kernel of every primitive but control flow (see `kerasish_native.control`).
@@ -19,4 +28,4 @@ KERNELS: dict[str, Kernel] = {
     **randomness.KERNELS,
 }
 #: name -> kernel of the engine's own primitives.
-PRIVATE: dict[str, Kernel] = {**windows.PRIVATE, **linalg.PRIVATE, **recurrent.PRIVATE}
+PRIVATE: dict[str, Kernel] = {**windows.PRIVATE, **linalg.PRIVATE, **recurrent.PRIVATE, **attention.PRIVATE}

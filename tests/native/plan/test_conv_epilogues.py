@@ -34,18 +34,15 @@ def normalized(y, b, s, x):
     return [n.tanh(n.add(n.multiply(n.subtract(y, b), n.rsqrt(n.square(s))), b))]
 
 
-def twice(y, _, s, x):
-    bent = n.tanh(n.multiply(y, s))
-    return [bent, n.greater(bent, 0.0)]
-
-
 def compared_with_the_input(y, b, s, x):
     return [n.add(n.multiply(y, s), n.sum(x, axis=tuple(range(len(x.shape))), keepdims=False))]
 
 
-FOLLOWING = [biased, activated, normalized, twice, compared_with_the_input]
+FOLLOWING = [biased, activated, normalized, compared_with_the_input]
 # What must stay a step of its own.
 ALONE = {
+    "two results": lambda y, b, s, x: [n.exp(n.add(y, b)), n.tanh(n.add(y, b))],
+    "a result of another type": lambda y, b, s, x: [n.greater(y, 0.0)],
     "the result itself is returned": lambda y, b, s, x: [n.add(y, b), y],
     "another reader": lambda y, b, s, x: [n.add(y, b), n.transpose(y, axes=tuple(range(len(y.shape)))[::-1])],
     "a shortcut": lambda y, b, s, x: [n.add(n.add(y, b), x)],
@@ -53,8 +50,8 @@ ALONE = {
 }
 
 
-def planned(case, follow, dtype):
-    """The program of a convolution of inputs and what follows it, and the inputs."""
+def planned(case, follow, dtype, inside=True):
+    """The program of a convolution and what follows it, and its inputs; `inside`: it writes no array of the caller."""
     x_shape, k_shape, strides, pads, dilation, groups = case
     graph = Graph()
     shapes = (x_shape, k_shape, (k_shape[-1],), (k_shape[-1],))
@@ -62,6 +59,8 @@ def planned(case, follow, dtype):
     with recording(graph):
         y = n.conv(n.tanh(x), k, strides=strides, pads=pads, dilation=dilation, groups=groups)
         graph.outputs = follow(y, b, s, x)
+        if inside:
+            graph.outputs = [n.flip(z, axis=(len(z.shape) - 1,)) for z in graph.outputs]
     optimize(graph)
     rng = np.random.default_rng(3)
     arrays = [np.asarray(rng.standard_normal(shape) + 0.1, dtype) for shape in shapes]
@@ -75,7 +74,7 @@ def behind(program):
 
 @pytest.fixture
 def any_size(monkeypatch):
-    monkeypatch.setattr(windows, "_BEYOND_CACHES", 0)
+    monkeypatch.setattr(windows, "BEYOND_CACHES", 0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
@@ -83,7 +82,7 @@ def any_size(monkeypatch):
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_an_epilogue_gives_the_numbers_of_steps_of_their_own(name, follow, dtype, any_size, monkeypatch):
     fused, arrays = planned(CONVOLUTIONS[name], follow, dtype)
-    monkeypatch.setattr(windows, "_BEYOND_CACHES", 1 << 40)
+    monkeypatch.setattr(windows, "BEYOND_CACHES", 1 << 40)
     apart, _ = planned(CONVOLUTIONS[name], follow, dtype)
     assert behind(fused)
     assert not behind(apart)
@@ -101,6 +100,10 @@ def test_what_would_be_slower_or_wrong_stays_a_step_of_its_own(name, any_size):
     program, arrays = planned(case, ALONE[name], "float32")
     assert not behind(program)
     program.run(arrays)
+
+
+def test_arrays_of_the_caller_are_not_finished_in_place(any_size):
+    assert not behind(planned(CONVOLUTIONS["direct"], activated, "float32", inside=False)[0])
 
 
 def test_only_results_beyond_the_caches_are_finished_in_place():

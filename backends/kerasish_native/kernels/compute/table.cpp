@@ -5,6 +5,7 @@
 namespace kerasish {
 namespace KERASISH_ISA {
 
+void fill_attention(AttentionKernels& table);
 void fill_conv(ConvKernels& table);
 void fill_gemm(GemmKernels& table);
 void fill_tile(TileKernels& table);
@@ -30,6 +31,7 @@ void fill(KernelTable& table) {
   fill_random(table.random);
   fill_running(table.ordering);
   fill_sorting(table.ordering);
+  fill_attention(table.attention);
 }
 
 }  // namespace KERASISH_ISA
