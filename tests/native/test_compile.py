@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 from typing import Any
@@ -162,6 +163,27 @@ def test_random_numbers_follow_the_key():
         same(second, p.random_uniform(key, shape=(5,), draw=1))
         same(first, again)
     assert draw.traces == 1
+
+
+def graphs() -> int:
+    return sum(isinstance(x, Graph) for x in gc.get_objects())
+
+
+def test_one_collection_frees_a_function_and_the_graphs_within():
+    def sums(x: Any, rows: Any) -> Any:
+        def step(carry: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+            return [p.add(carry[0], p.multiply(row[0], x))], []
+
+        return p.scan([x], [rows], fn=step, length=40, reverse=False)[0][0]
+
+    gc.collect()
+    before = graphs()
+    compiled = ENGINE.compile(sums)
+    compiled(normal(3), normal(40, 3))
+    assert graphs() > before + 1
+    del compiled
+    gc.collect()
+    assert graphs() == before
 
 
 def test_plans_run_in_many_threads_at_once():

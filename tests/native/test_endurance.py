@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,6 +173,56 @@ def test_models_may_be_trained_at_the_same_time():
             np.testing.assert_array_equal(weight, right)
 
 
+def scanning() -> tuple[Any, list[np.ndarray]]:
+    """A compiled function with a step that Python runs, and its arguments."""
+
+    def sums(x: Any, rows: Any) -> Any:
+        def step(carry: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+            return [p.add(carry[0], p.multiply(row[0], x))], []
+
+        return p.scan([x], [rows], fn=step, length=100, reverse=False)[0][0]
+
+    compiled, given = get_engine("native").compile(sums), [numbers(8), numbers(100, 8)]
+    compiled(*given)
+    return compiled, given
+
+
+def left_behind() -> str:
+    """Ends while daemon threads are in the midst of plans."""
+
+    def forever(model: kerasish.Model) -> None:
+        while True:
+            model.predict_on_batch(DATA[mlp][0])
+
+    def scan_forever(compiled: Any, given: list[np.ndarray]) -> None:
+        while True:
+            compiled(*given)
+
+    for _ in range(3):
+        model = ready(mlp)
+        model.predict_on_batch(DATA[mlp][0])
+        threading.Thread(target=forever, args=(model,), daemon=True).start()
+    threading.Thread(target=scan_forever, args=scanning(), daemon=True).start()
+    time.sleep(0.1)
+    return "ended"
+
+
+def measured_while_running() -> str:
+    """Profiles a plan that another thread runs."""
+    compiled, given = scanning()
+    [plan] = compiled.plans.values()
+    thread = threading.Thread(target=lambda: [compiled(*given) for _ in range(100)])
+    thread.start()
+    plan.program.profile(given, repeats=100)
+    thread.join()
+    return "ended"
+
+
+@pytest.mark.parametrize("work", [left_behind, measured_while_running])
+def test_threads_neither_abort_nor_block_the_process(work):
+    assert child(work.__name__) == "ended\n"
+
+
 # -- run to run -------------------------------------------------------------------------------------------------------
 def digests() -> str:
     """Hashes of the weights of models that were trained."""
@@ -193,6 +245,7 @@ def child(name: str) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

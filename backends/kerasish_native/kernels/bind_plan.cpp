@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "bind.hpp"
+#include "interpreter.hpp"
 #include "plan/buffers.hpp"
 #include "plan/program.hpp"
 
@@ -25,9 +26,17 @@ class PythonStep final : public Step {
     function_.reset();
   }
   void run(Slots slots) const override {
-    nb::gil_scoped_acquire lock;
-    function_(reinterpret_cast<std::uintptr_t>(slots));
+    unless_ending([&] {
+      nb::gil_scoped_acquire lock;
+      unless_ending([&] { function_(reinterpret_cast<std::uintptr_t>(slots)); });
+    });
   }
+
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(function_.ptr());
+    return 0;
+  }
+  void clear() { function_.reset(); }
 
  private:
   nb::object function_;
@@ -73,7 +82,7 @@ class Runner {
   nb::list run(nb::list arrays) {
     std::vector<char*> outer = outer_;
     nb::list results = bind(arrays, outer);
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     program_.run(outer);
     return results;
   }
@@ -82,8 +91,17 @@ class Runner {
     std::vector<char*> outer = outer_;
     std::vector<double> seconds;
     nb::list results = bind(arrays, outer);
+    const Unlocked unlocked;
     program_.run(outer, &seconds);
     return seconds;
+  }
+
+  int traverse(visitproc visit, void* arg) const {
+    for (const std::shared_ptr<Step>& step : program_.steps()) {
+      const nb::object held = nb::find(step);
+      Py_VISIT(held.ptr());
+    }
+    return 0;
   }
 
  private:
@@ -109,6 +127,26 @@ class Runner {
   std::vector<char*> outer_;
 };
 
+// For Python's collector of cycles: a program holds steps, a step of Python a function and that, for a graph within a graph,
+// another program. Unseen, each level would wait for a collection of its own.
+int traverse_step(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  const auto* step = nb::inst_ready(self) ? dynamic_cast<PythonStep*>(nb::inst_ptr<Step>(self)) : nullptr;
+  return step == nullptr ? 0 : step->traverse(visit, arg);
+}
+int clear_step(PyObject* self) {
+  if (auto* step = dynamic_cast<PythonStep*>(nb::inst_ptr<Step>(self))) step->clear();
+  return 0;
+}
+int traverse_program(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  return nb::inst_ready(self) ? nb::inst_ptr<Runner>(self)->traverse(visit, arg) : 0;
+}
+PyType_Slot step_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse_step)},
+                            {Py_tp_clear, reinterpret_cast<void*>(clear_step)},
+                            {0, nullptr}};
+PyType_Slot program_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse_program)}, {0, nullptr}};
+
 }  // namespace
 
 void bind_plan(nb::module_& m) {
@@ -126,13 +164,13 @@ void bind_plan(nb::module_& m) {
             new (self) View{slot, static_cast<Dtype>(dtype), offset, std::move(shape), std::move(strides)};
           },
           "slot"_a, "dtype"_a, "offset"_a, "shape"_a, "strides"_a);
-  nb::class_<Step>(m, "Step", "One kernel call with its operands bound.");
+  nb::class_<Step>(m, "Step", nb::type_slots(step_slots), "One kernel call with its operands bound.");
   m.def(
       "python_step", [](nb::object function) -> std::shared_ptr<Step> {
         return std::make_shared<PythonStep>(std::move(function));
       },
       "function"_a, "A step that calls function(slots): the address of an array of pointers, one for each slot.");
-  nb::class_<Runner>(m, "Program", "Steps and the memory they work on.")
+  nb::class_<Runner>(m, "Program", nb::type_slots(program_slots), "Steps and the memory they work on.")
       .def(nb::init<std::vector<int>, std::vector<std::pair<int, nb::object>>, std::vector<std::pair<int, std::size_t>>,
                     std::size_t, std::vector<std::pair<int, nb::object>>, std::vector<std::shared_ptr<Step>>, int>(),
            "inputs"_a, "constants"_a, "arena"_a, "arena_bytes"_a, "outputs"_a, "steps"_a, "slots"_a)

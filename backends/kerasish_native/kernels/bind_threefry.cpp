@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "bind.hpp"
+#include "interpreter.hpp"
 #include "kernel_table.hpp"
 #include "plan/program.hpp"
 #include "threefry.hpp"
@@ -32,7 +33,7 @@ Vector<Word> generate(std::uint32_t k0, std::uint32_t k1, std::uint32_t c1, std:
   const auto size = static_cast<std::size_t>(n);
   std::unique_ptr<Word[]> words(new Word[size]);
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     kernel(k0, k1, c1, size, words.get());
   }
   nb::capsule owner(words.get(), [](void* data) noexcept { delete[] static_cast<Word*>(data); });

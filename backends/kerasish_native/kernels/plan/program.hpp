@@ -63,6 +63,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   int slots() const { return static_cast<int>(base_.size()); }
+  const std::vector<std::shared_ptr<Step>>& steps() const { return steps_; }
   // Runs all steps; `outer` holds the memory of every slot that is not in the arena, by slot. With `seconds`, appends what
   // each step took.
   void run(const std::vector<char*>& outer, std::vector<double>* seconds = nullptr);
