@@ -13,13 +13,17 @@ from kerasish import layers, ops
 from kerasish.core import dtype_policy as policies
 from kerasish.core.convert import to_numpy
 from kerasish.core.seeds import set_random_seed
+from tests.batches import whole
 
 
-def built(case, **extra):
+def built(case, by_shape=False):
     """A fresh layer with the same weights every time: initializers are seeded."""
     set_random_seed(11)
-    layer = case.make(layers, name="probe", **extra)
-    layer(case.inputs())
+    layer = case.make(layers, name="probe")
+    if by_shape:
+        layer.build(case.shapes[0] if len(case.shapes) == 1 else list(case.shapes))
+    else:
+        layer(case.inputs())
     rng = np.random.default_rng(7)
     layer.set_weights([rng.uniform(0.5, 1.5, w.shape).astype(w.dtype) for w in layer.weights])
     return layer
@@ -33,10 +37,11 @@ def on_native(case, training):
         return y, [w.numpy() for w in layer.weights]
 
 
-def compare(case, training):
+def compare(case, training, engine):
     """Outputs and weights of the engine in force against those of the native one; both outputs."""
-    layer = built(case)
-    y = to_numpy(layer(case.inputs(seed=1), training=training))
+    layer = built(case, by_shape=not training)
+    call = functools.partial(layer, training=True) if training else whole(engine, layer)
+    y = to_numpy(call(case.inputs(seed=1)))
     expected, weights = on_native(case, training)
     assert y.dtype == expected.dtype
     np.testing.assert_allclose(y, expected, rtol=2e-5, atol=2e-5)
@@ -46,12 +51,12 @@ def compare(case, training):
 
 
 def test_same_numbers_on_every_engine(layer_case, engine):
-    compare(layer_case, training=False)
+    compare(layer_case, False, engine)
 
 
 def test_same_training_on_every_engine(layer_case_moody, engine):
     case = layer_case_moody
-    y, expected = compare(case, training=True)
+    y, expected = compare(case, True, engine)
     if case.random:
         assert (y != on_native(case, False)[0]).any()
     if "Dropout" in case.name and case.name not in ("GaussianDropout", "AlphaDropout"):
@@ -135,7 +140,7 @@ def check_gradient(layer_case, engine):
     finally:
         policies.set_dtype_policy(None)
     x = [a.astype("float64") if a.dtype == np.float32 else a for a in layer_case.arrays()]
-    layer(x[0] if len(x) == 1 else x)
+    layer.build(layer_case.shapes[0] if len(x) == 1 else list(layer_case.shapes))
     rng = np.random.default_rng(3)
     start = [ops.convert_to_tensor(rng.uniform(0.5, 1.5, w.shape)) for w in layer.trainable_variables]
     start += [ops.convert_to_tensor(a) for a in x if a.dtype == np.float64]
@@ -144,28 +149,20 @@ def check_gradient(layer_case, engine):
         return
     count = len(layer.trainable_variables)
     buffers = [v.value for v in layer.non_trainable_variables]
-    weights = None
 
     def objective(*values):
-        nonlocal weights
         data = list(values[count:]) or x
         y, _ = layer.stateless_call(
             list(values[:count]), buffers, data[0] if len(data) == 1 else data, training=True
         )
-        if weights is None:
-            weights = ops.convert_to_tensor(np.random.default_rng(5).normal(size=tuple(y.shape)))
-        return ops.sum(ops.multiply(y, weights)), None
+        return ops.sum(ops.multiply(y, np.random.default_rng(5).normal(size=tuple(y.shape)))), None
 
-    objective(*start)  # the projection is drawn outside of the trace
-    _, _, gradients = engine.value_and_grad(objective, start)
+    gradients = whole(engine, lambda *values: engine.value_and_grad(objective, list(values))[2])(*start)
+    value = whole(engine, lambda *values: objective(*values)[0])
     step = 1e-6
     directions = [rng.normal(size=tuple(v.shape)) for v in start]
     ends = [
-        float(
-            to_numpy(
-                objective(*[ops.add(v, sign * step * d) for v, d in zip(start, directions, strict=True)])[0]
-            )
-        )
+        float(to_numpy(value(*[ops.add(v, sign * step * d) for v, d in zip(start, directions, strict=True)])))
         for sign in (1, -1)
     ]
     slope = sum(float(np.sum(to_numpy(g) * d)) for g, d in zip(gradients, directions, strict=True))
