@@ -27,12 +27,13 @@ def largest_plans(name: str) -> list[tuple[str, Plan, list[np.ndarray]]]:
     x, y = make_data(name, 1)
     model = build(kerasish, name)
     return [
-        ("training step", *_recorded(lambda: model.fit(x, y, batch_size=work.batch, verbose=0))),
-        ("prediction", *_recorded(lambda: model.predict(x, batch_size=work.batch, verbose=0))),
+        ("training step", *recorded(lambda: model.fit(x, y, batch_size=work.batch, verbose=0))),
+        ("prediction", *recorded(lambda: model.predict(x, batch_size=work.batch, verbose=0))),
     ]
 
 
-def _recorded(call: Any) -> tuple[Plan, list[np.ndarray]]:
+def recorded(call: Any) -> tuple[Plan, list[np.ndarray]]:
+    """The plan with the most nodes that runs during `call`, and the arrays of its last run."""
     runs: list[tuple[Plan, list[np.ndarray]]] = []
     original = Plan.__call__
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from kerasish.core import dtypes
 from kerasish_native._load import load_kernels
 from kerasish_native.dispatch import KERNELS
 from kerasish_native.private import name_of
@@ -24,7 +26,7 @@ def optimize(graph: Graph) -> None:
             if inner.__class__ is Graph:
                 inner.captured = {}  # which lead back to the outer graph
                 optimize(inner)
-    for run in (prune, simplify, select, fold, share, prune, repeat):
+    for run in (prune, simplify, select, fold, share, prune, thin, repeat):
         run(graph)
 
 
@@ -173,6 +175,59 @@ def _frozen(keywords: dict[str, Any]) -> Any:
     return tuple(
         (name, id(value) if value.__class__ is Graph else (type(value), repr(value)))
         for name, value in sorted(keywords.items())
+    )
+
+
+# -- descent on a few rows ---------------------------------------------------------------------------------------------
+def thin(graph: Graph) -> None:
+    """Plain gradient descent on a table of which few rows were read: `descend_rows`, without the array of its gradient.
+
+    Rows nobody read move by rate·0, the others by the same sums: the result is the same bit for bit. What else looks at
+    the gradient (a momentum, a norm) keeps it as it is.
+    """
+    if load_kernels() is None:
+        return
+    uses = Counter(id(a) for node in graph.nodes for a in node.args)
+    uses.update(id(y) for y in graph.outputs)
+    makers = {id(node.outputs[0]): node for node in graph.nodes if node.single}
+    inputs = set(
+        map(id, graph.inputs)
+    )  # a table computed first (decay, momentum) does better with a dense step
+
+    def made_once(x: Any, name: str) -> Node | None:
+        node = makers.get(id(x)) if uses[id(x)] == 1 else None
+        return node if node is not None and node.name == name else None
+
+    def visit(node: Node) -> list[Any] | None:
+        if node.name != "subtract" or id(node.args[0]) not in inputs:
+            return None
+        if (scaled := made_once(node.args[1], "multiply")) is None:
+            return None
+        table, result = node.args[0], node.outputs[0]
+        for sums, rate in (scaled.args, scaled.args[::-1]):
+            scatter = made_once(sums, "scatter_add")
+            if scatter is not None and _descends(table, result, scatter, rate):
+                rate = rate if hasattr(rate, "shape") else np.asarray(rate, dtypes.to_numpy(result.dtype))
+                return [graph.emit("descend_rows", (table, *scatter.args[1:], rate), {})]
+        return None
+
+    _Rewrite().over(graph, visit)
+    prune(graph)
+
+
+def _descends(table: Any, result: Traced, scatter: Node, rate: Any) -> bool:
+    zeros, indices, _ = scatter.args
+    return (
+        table.shape == result.shape == scatter.outputs[0].shape
+        and table.dtype == result.dtype == scatter.outputs[0].dtype
+        and result.dtype in ("float32", "float64")
+        and indices.shape[-1] == 1
+        and name_of(indices) == "int32"
+        and 2 * math.prod(indices.shape) <= table.shape[0]
+        and zeros.__class__ is np.ndarray
+        and not zeros.any()
+        and not np.signbit(zeros).any()
+        and (not hasattr(rate, "shape") or math.prod(rate.shape) == 1)
     )
 
 

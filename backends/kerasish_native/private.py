@@ -108,6 +108,11 @@ def tiled_attention(query: Any, key: Any, value: Any, /, *_: Any, **__: Any) -> 
     return AbstractTensor((*query.shape[:3], value.shape[3]), name_of(query))
 
 
+def descend_rows(table: Any, indices: Any, updates: Any, rate: Any, /) -> Any:
+    """table − rate·scatter_add(0, indices, updates): a step of gradient descent on rows that indices (..., 1) name."""
+    return AbstractTensor(table.shape, name_of(table))
+
+
 RULES: dict[str, Callable[..., Any]] = {
     **PUBLIC,
     "concatenate": lambda *xs, axis: _concatenate.rule(xs, axis=axis),  # type: ignore[attr-defined]
@@ -121,6 +126,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "gru_sequence": gru_sequence,
     "gru_sequence_grad": sequence_grad,
     "tiled_attention": tiled_attention,
+    "descend_rows": descend_rows,
     "graph_cond": graph_cond,
     "graph_while": graph_while,
     "graph_scan": graph_scan,

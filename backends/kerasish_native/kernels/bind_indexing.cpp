@@ -241,6 +241,45 @@ std::shared_ptr<Step> dynamic_update_slice_step(const View& x, const View& updat
                                        Scatter::update);
 }
 
+// -- a table's gradient descent ----------------------------------------------------------------------------------------
+class DescendStep final : public Step {
+ public:
+  DescendStep(View table, View indices, View updates, View rate, View out)
+      : table_(std::move(table)), indices_(std::move(indices)), updates_(std::move(updates)), rate_(std::move(rate)),
+        out_(std::move(out)) {
+    const std::int64_t rows = table_.shape.empty() ? 0 : table_.shape[0];
+    require(rows > 0 && table_.shape == out_.shape, "descend_step: a table and a result like it");
+    const std::int64_t columns = table_.size() / rows, count = indices_.size();
+    require(updates_.size() == count * columns && rate_.size() == 1, "descend_step: an update for each index, one rate");
+    require(table_.dtype == Dtype::float32 || table_.dtype == Dtype::float64, "descend_step: float32 or float64");
+    require(updates_.dtype == table_.dtype && rate_.dtype == table_.dtype && out_.dtype == table_.dtype,
+            "descend_step: dtypes differ");
+    require(indices_.dtype == Dtype::int32, "descend_step: indices are int32");
+    require(is_packed(table_) && is_packed(indices_) && is_packed(updates_) && is_packed(out_),
+            "descend_step: arrays are C-contiguous");
+    call_ = {table_.dtype, rows, columns, count, nullptr, nullptr, nullptr, nullptr, nullptr};
+  }
+
+  void run(Slots slots) const override {
+    DescendCall call = call_;
+    call.table = address(table_, slots);
+    call.indices = reinterpret_cast<const std::int32_t*>(address(indices_, slots));
+    call.updates = address(updates_, slots);
+    call.rate = address(rate_, slots);
+    call.out = address(out_, slots);
+    kernels().moving.descend(call);
+  }
+
+ private:
+  View table_, indices_, updates_, rate_, out_;
+  DescendCall call_{};
+};
+
+std::shared_ptr<Step> descend_step(const View& table, const View& indices, const View& updates, const View& rate,
+                                   const View& out) {
+  return std::make_shared<DescendStep>(table, indices, updates, rate, out);
+}
+
 }  // namespace
 
 void bind_indexing(nb::module_& m) {
@@ -256,6 +295,9 @@ void bind_indexing(nb::module_& m) {
         "axes, in the order of the points. out may be x itself (the same view): then nothing is copied. x may be a "
         "broadcast (zeros). Any strides; a 16-bit float 'add' needs out C-contiguous. The order of sums does not depend "
         "on threads.");
+  m.def("descend_step", &descend_step, "table"_a, "indices"_a, "updates"_a, "rate"_a, "out"_a,
+        "out = table - rate * scatter_add(zeros, indices, updates), bit for bit, without the array of sums: table (rows, "
+        "...), updates one row for each int32 index, rate of one element; float32 or float64, C-contiguous, out apart.");
   m.def("dynamic_slice_step", &dynamic_slice_step, "x"_a, "starts"_a, "out"_a,
         "out = the block of x of out's shape that begins at the int32 vector starts, moved inside where it would leave.");
   m.def("dynamic_update_slice_step", &dynamic_update_slice_step, "x"_a, "update"_a, "starts"_a, "out"_a,

@@ -42,6 +42,21 @@ def _scatter(builder: Builder, node: Node) -> Entry:
     return _entry(builder, node, lambda x, i, updates, out: kernels.scatter_step(x, i, updates, out, mode))
 
 
+@lowers("descend_rows")
+def _descend(builder: Builder, node: Node) -> Entry:
+    ins = [builder.contiguous(a) for a in node.args]
+    out = builder.view(node.outputs[0])
+    view = builder.program_view
+    label = f"descend_rows {out.dtype}{list(out.shape)} {list(ins[1].shape)}"
+    return Entry(
+        label,
+        [v.buffer for v in ins],
+        [out.buffer],
+        lambda: builder.kernels.descend_step(*map(view, ins), view(out)),
+        2 * ins[2].size,
+    )
+
+
 @lowers("concatenate")
 def _concatenate(builder: Builder, node: Node) -> Entry:
     step, axis = builder.kernels.concatenate_step, node.keywords["axis"]

@@ -28,4 +28,10 @@ KERNELS: dict[str, Kernel] = {
     **randomness.KERNELS,
 }
 #: name -> kernel of the engine's own primitives.
-PRIVATE: dict[str, Kernel] = {**windows.PRIVATE, **linalg.PRIVATE, **recurrent.PRIVATE, **attention.PRIVATE}
+PRIVATE: dict[str, Kernel] = {
+    **shaping.PRIVATE,
+    **windows.PRIVATE,
+    **linalg.PRIVATE,
+    **recurrent.PRIVATE,
+    **attention.PRIVATE,
+}

@@ -107,6 +107,11 @@ def scatter_add(x: Array, indices: Array, updates: Array) -> Array:
     return out
 
 
+def descend_rows(table: Array, indices: Array, updates: Array, rate: Array) -> Array:
+    """A step of gradient descent on rows of a table."""
+    return np.asarray(table - scatter_add(np.zeros_like(table), indices, updates) * rate)
+
+
 def scatter_update(x: Array, indices: Array, updates: Array) -> Array:
     """Put; the last of duplicates wins."""
     out = np.array(x)
@@ -149,3 +154,5 @@ KERNELS: dict[str, Kernel] = {
     "scatter_max": scatter_max,
     "stop_gradient": lambda x: x,
 }
+#: The engine's own primitive.
+PRIVATE: dict[str, Kernel] = {"descend_rows": descend_rows}

@@ -11,6 +11,7 @@ void fill_gemm(GemmKernels& table);
 void fill_tile(TileKernels& table);
 void fill_copy(MovingKernels& table);
 void fill_gather(MovingKernels& table);
+void fill_descend(MovingKernels& table);
 void fill_pool(PoolKernels& table);
 void fill_lstm(RecurrentKernels& table);
 void fill_gru(RecurrentKernels& table);
@@ -25,6 +26,7 @@ void fill(KernelTable& table) {
   fill_tile(table.tile);
   fill_copy(table.moving);
   fill_gather(table.moving);
+  fill_descend(table.moving);
   fill_pool(table.pool);
   fill_lstm(table.recurrent);
   fill_gru(table.recurrent);

@@ -46,10 +46,22 @@ struct ScatterCall {
   std::int64_t total;
 };
 
+// out = table - rate * (the sum, in order, of updates whose index names the row), for a table (rows, columns) and updates
+// (count, columns) of float32 or float64; indices beyond the table mean its ends. All are C-contiguous, out apart.
+struct DescendCall {
+  Dtype dtype;
+  std::int64_t rows, columns, count;
+  const void* table;
+  const std::int32_t* indices;
+  const void *updates, *rate;
+  void* out;
+};
+
 struct MovingKernels {
   void (*copy)(const CopyCall&);
   void (*gather)(const GatherCall&);
   void (*scatter)(const ScatterCall&);
+  void (*descend)(const DescendCall&);
 };
 
 }  // namespace kerasish
