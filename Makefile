@@ -42,7 +42,7 @@ asan: $(VENV)/.test $(VENV)/.cmake
 	KERASISH_TEST_KERNELS=$(CURDIR)/build/asan PYTHONPATH=$(CURDIR)/tests/native/sanitized \
 	$(BIN)/python -m pytest -n $(JOBS) --timeout=3000 $(or $(ARGS),$(KERNEL_TESTS))
 
-tsan: $(VENV)/.test $(VENV)/.cmake
+tsan: $(VENV)/.cmake
 	$(CONFIGURE) -B build/tsan -DKERASISH_SANITIZE=thread
 	$(BIN)/cmake --build build/tsan --target pool_test --parallel $(JOBS)
 	for threads in 1 2 4 8; do KERASISH_NUM_THREADS=$$threads build/tsan/pool_test || exit 1; done
