@@ -68,6 +68,8 @@ class Compiled:
     def __init__(self, fn: Callable[..., Any], jit: bool, keeps_state: bool) -> None:
         self.fn, self.jit, self.keeps_state = fn, jit, keeps_state
         self.programs: dict[Any, _Program] = {}
+        # Tensors that the next call is likely to bring first, and their specs: outputs of the last call where those
+        # are the state, else its arguments.
         self.last: tuple[list[Tensor], tuple[Any, ...]] = ([], ())
 
     def __call__(self, *args: Any) -> Any:
@@ -75,18 +77,18 @@ class Compiled:
             return self.fn(*args)  # part of a surrounding graph
         leaves: list[Tensor] = []
         outline = flatten(args, leaves)
-        key = (outline, *self._specs(leaves))
+        known = self._specs(leaves)
+        key = (outline, *known)
         program = self.programs.get(key)
         if program is None:
             program = self.programs[key] = self._trace(outline, leaves)
         concrete, run, captured, result, specs = program
         outputs = list((concrete(*leaves) if taping.active() else run(*leaves, *captured)) or ())
-        if self.keeps_state:
-            self.last = (outputs, specs)
+        self.last = (outputs, specs) if self.keeps_state else (leaves, known)
         return rebuild(result, iter(outputs))
 
     def _specs(self, leaves: list[Tensor]) -> tuple[Any, ...]:
-        """Shape and dtype of every leaf. State that comes back as the last call returned it is not looked at again."""
+        """Shape and dtype of every leaf. State that comes as the last call had it is not looked at again."""
         outputs, specs = self.last
         known = 0
         for x, y in zip(leaves, outputs, strict=False):

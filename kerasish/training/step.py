@@ -64,6 +64,8 @@ class StepFunction:
             result = self._body(batch)
             bindings = context.bindings or {}
             after = [bindings[id(v)] for v in self.variables]
+        if not self.changes:  # what stays as it is need not be handed back; donated memory has to be
+            after = [None if new is old else new for new, old in zip(after, values, strict=True)]
         return after, result
 
     def __call__(self, batch: Any, owned: bool = False) -> Any:
@@ -83,7 +85,8 @@ class StepFunction:
         finally:
             _scoped.reset(token)
         for variable, value in zip(self.variables, after, strict=True):
-            variable._value = value
+            if value is not None:
+                variable._value = value
         return result
 
     def _place(self, value: np.ndarray) -> Any:
