@@ -335,7 +335,7 @@ def elastic_transform(
     n, h, w, _ = shape_of(x)
     dtype = "float64" if dtype_of(x) == "float64" else "float32"
     at = drawn(seed, (x,))
-    noise = standard_normal(at.key, shape=(n, h, w, 2), draw=at.number, dtype=dtype)
+    noise = standard_normal(at, (n, h, w, 2), dtype)
     reach = 2 * int(np.ceil(3 * sigma)) + 1
     moved = p.multiply(blurred(noise, (reach, reach), (sigma, sigma)), float(alpha * sigma))
     rows, ys, xs = _grid(x, dtype)

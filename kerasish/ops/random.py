@@ -12,7 +12,6 @@ A `seed` is None (the process-wide generator), an integer (the same numbers each
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +28,6 @@ from kerasish.ops.random_maps import (
     affine,
     centred_floats,
     drawn,
-    erfinv,
     float_dtype,
     is_number,
     like,
@@ -37,10 +35,11 @@ from kerasish.ops.random_maps import (
     narrow,
     scaled_words,
     size_tuple,
-    standard_normal,
     unit_floats,
+    unknown_zero,
     wide_dtype,
 )
+from kerasish.ops.random_normal import log, log1p_of_negative, normal_quantile, steady
 
 __all__ = [
     "SeedGenerator",
@@ -83,14 +82,14 @@ def uniform(
     dtype = float_dtype(dtype, "uniform")
     unit = unit_floats(drawn(seed), size_tuple(shape), dtype)
     if is_number(minval, 0):
-        return affine(unit, 0.0, maxval)
+        return affine(unit, 0.0, maxval, unit)
     if isinstance(minval, (int, float)) and is_number(maxval, -minval):
         # 2u − 1 is exact, so symmetric intervals are rounded once, even where an engine fuses multiply and add.
         return p.multiply(p.subtract(p.multiply(unit, 2.0), 1.0), float(maxval))
     if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)):
-        return affine(unit, minval, maxval - minval)
+        return affine(unit, minval, maxval - minval, unknown_zero(unit))
     low, high = like(unit, minval), like(unit, maxval)
-    return p.add(p.multiply(unit, p.subtract(high, low)), low)
+    return affine(unit, low, p.subtract(high, low), unknown_zero(unit))
 
 
 @op
@@ -114,9 +113,9 @@ def normal(
         True
     """
     dtype = float_dtype(dtype, "normal")
-    at = drawn(seed)
-    x = standard_normal(at.key, shape=size_tuple(shape), draw=at.number, dtype=wide_dtype(dtype))
-    return narrow(affine(x, mean, stddev), dtype)
+    x = centred_floats(drawn(seed), size_tuple(shape), wide_dtype(dtype))
+    zero = unknown_zero(x)
+    return narrow(affine(normal_quantile(x, zero), mean, stddev, zero), dtype)
 
 
 @op
@@ -141,8 +140,9 @@ def truncated_normal(
     """
     dtype = float_dtype(dtype, "truncated_normal")
     x = centred_floats(drawn(seed), size_tuple(shape), wide_dtype(dtype))
-    x = p.multiply(erfinv(p.multiply(x, TWO_SIGMA)), math.sqrt(2.0))
-    return narrow(affine(x, mean, stddev), dtype)
+    zero = unknown_zero(x)
+    x = normal_quantile(steady(p.multiply(x, TWO_SIGMA), zero), zero)
+    return narrow(affine(x, mean, stddev, zero), dtype)
 
 
 @op
@@ -215,7 +215,8 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     )
     # All 32 bits: −ln(1 − v) is as fine near 0, where the winners are, as a float can be.
     chance = p.minimum(p.multiply(p.add(words, 0.5), 2.0**-32), 1.0 - 2.0**-24)
-    noise = p.negative(p.log(p.negative(p.log1p(p.negative(chance)))))
+    zero = unknown_zero(chance)
+    noise = p.negative(log(p.negative(log1p_of_negative(chance, zero)), zero))
     rows = p.reshape(logits, shape=(batch, 1, classes))
     rows = narrow(rows, "float32") if dtypes.bits(dtype_of(rows)) == 16 else rows
     index = p.argmax(p.add(rows, narrow(noise, dtype_of(rows))), axis=2, keepdims=False)

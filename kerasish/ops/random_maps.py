@@ -4,13 +4,14 @@
   that every value is exact in its dtype and below 1;
 * integers: the high word of word · range, computed in 16-bit halves of uint32, so that no engine needs 64-bit
   integers; ranges above 2¹⁶ take two words, which keeps the bias below 2⁻³²;
-* normal: √2·erfinv of a uniform number centred within its cell, with the polynomial below;
+* normal: the quantile of a uniform number centred within its cell (`random_normal`);
 * gamma: Marsaglia and Tsang's rejection with a fixed number of rounds.
+
+All but the last step of gamma and beta numbers is made of operations that every engine rounds alike.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +21,10 @@ from kerasish.core.abstract import AbstractTensor
 from kerasish.core.config import floatx
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, is_abstract, shape_of, tensors, to_numpy, to_tensor
-from kerasish.core.dispatch import overridable
 from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.registry import engine_of
 from kerasish.core.seeds import Draw, draw
+from kerasish.ops.random_normal import log, normal_quantile, steady
 
 __all__: list[str] = []
 
@@ -31,31 +32,6 @@ __all__: list[str] = []
 _GAMMA_ROUNDS = 8
 #: P(|z| < 2) of a standard normal z: erf(√2), rounded down so that |erfinv| stays within 2 / √2.
 TWO_SIGMA = 0.9544995
-
-# Coefficients of Giles, "Approximating the erfinv function", GPU Computing Gems Jade Edition, 2012 (single precision):
-# erfinv(x) = x·P(w), w = −ln((1 − x)(1 + x)); one polynomial in w − 2.5 for w < 5, one in √w − 3 beyond.
-_CENTRE = (
-    2.81022636e-08,
-    3.43273939e-07,
-    -3.5233877e-06,
-    -4.39150654e-06,
-    0.00021858087,
-    -0.00125372503,
-    -0.00417768164,
-    0.246640727,
-    1.50140941,
-)
-_TAIL = (
-    -0.000200214257,
-    0.000100950558,
-    0.00134934322,
-    -0.00367342844,
-    0.00573950773,
-    -0.0076224613,
-    0.00943887047,
-    1.00167406,
-    2.83297682,
-)
 
 
 # -- from a seed to words --------------------------------------------------------------------------------------------
@@ -131,10 +107,17 @@ def row_of(x: Tensor, i: int) -> Tensor:
     return p.reshape(part, shape=shape[1:])
 
 
-def affine(x: Tensor, offset: Any, factor: Any) -> Tensor:
-    """x·factor + offset; either may be a number or a tensor."""
-    x = x if is_number(factor, 1) else p.multiply(x, like(x, factor))
-    return x if is_number(offset, 0) else p.add(x, like(x, offset))
+def unknown_zero(x: Tensor) -> Tensor:
+    """⌊|x|⌋ for |x| < 1: zeros of which no compiler knows, for `steady`."""
+    return p.floor(p.abs(x))
+
+
+def affine(x: Tensor, offset: Any, factor: Any, zero: Tensor) -> Tensor:
+    """x·factor + offset, rounded twice; either may be a number or a tensor. `zero`: see `steady`."""
+    if is_number(offset, 0):
+        return x if is_number(factor, 1) else p.multiply(x, like(x, factor))
+    x = x if is_number(factor, 1) else steady(p.multiply(x, like(x, factor)), zero)
+    return p.add(x, like(x, offset))
 
 
 def is_number(value: Any, number: float) -> bool:
@@ -156,32 +139,10 @@ def narrow(x: Tensor, dtype: str) -> Tensor:
 # -- maps ------------------------------------------------------------------------------------------------------------
 
 
-def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
-    """Horner's rule, highest power first."""
-    result: Any = coefficients[0]
-    for coefficient in coefficients[1:]:
-        result = p.add(p.multiply(x, result), coefficient)
-    return result
-
-
-def erfinv(x: Tensor) -> Tensor:
-    """Inverse error function on (−1, 1): relative error 4e-7 in float32, full precision in float64."""
-    w = p.negative(p.log(p.multiply(p.subtract(1.0, x), p.add(x, 1.0))))
-    centre = _polynomial(p.subtract(w, 2.5), _CENTRE)
-    tail = _polynomial(p.subtract(p.sqrt(w), 3.0), _TAIL)
-    y = p.multiply(p.where(p.less(w, 5.0), centre, tail), x)
-    if dtype_of(x) != "float64":
-        return y
-    for _ in range(2):  # Newton's step, with the second-order term (Halley)
-        step = p.multiply(p.multiply(p.subtract(p.erf(y), x), p.exp(p.square(y))), math.sqrt(math.pi) / 2.0)
-        y = p.subtract(y, p.divide(step, p.add(p.multiply(y, step), 1.0)))
-    return y
-
-
-@overridable
-def standard_normal(key: Tensor, /, *, shape: tuple[int, ...], draw: int, dtype: str) -> Tensor:
-    """Normal numbers of mean 0 and deviation 1, dtype float32 or float64; override name "standard_normal"."""
-    return p.multiply(erfinv(centred_floats(Draw(key, draw), shape, dtype)), math.sqrt(2.0))
+def standard_normal(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
+    """Normal numbers of mean 0 and deviation 1, dtype float32 or float64."""
+    x = centred_floats(at, shape, dtype)
+    return normal_quantile(x, unknown_zero(x))
 
 
 def wide_dtype(dtype: str) -> str:
@@ -226,21 +187,25 @@ def _log_gamma_sample(alpha: Tensor, normals: Tensor, uniforms: Tensor, boost: T
 
     Marsaglia and Tsang, "A simple method for generating gamma variables", 2000: with d = a − 1/3, v = (1 + z/√(9d))³,
     d·v is accepted where v > 0 and ln u < z²/2 + d − d·v + d·ln v. Where no round accepts, the mode d stands in.
+    What decides is rounded alike on every engine: one that decided otherwise would give another number altogether.
     """
+    zero = unknown_zero(uniforms)
     small = p.less(alpha, 1.0)
     d = p.subtract(p.where(small, p.add(alpha, 1.0), alpha), 1.0 / 3.0)
-    root = p.add(p.multiply(normals, p.rsqrt(p.multiply(d, 9.0))), 1.0)
+    root = p.add(p.divide(normals, p.sqrt(p.multiply(d, 9.0))), 1.0)
     positive = p.greater(root, 0.0)
-    log_v = p.multiply(p.log(p.where(positive, root, 1.0)), 3.0)
-    v = p.exp(log_v)
-    bound = p.add(p.multiply(p.square(normals), 0.5), p.multiply(d, p.add(p.subtract(1.0, v), log_v)))
-    accepted = p.logical_and(positive, p.less(p.log(uniforms), bound))
+    log_v = p.multiply(log(p.where(positive, root, 1.0), zero), 3.0)
+    v = p.multiply(p.multiply(root, root), root)
+    half_square = steady(p.multiply(p.square(normals), 0.5), zero)
+    excess = p.add(p.subtract(1.0, steady(v, zero)), steady(log_v, zero))
+    bound = p.add(half_square, steady(p.multiply(d, excess), zero))
+    accepted = p.logical_and(positive, p.less(log(uniforms, zero), bound))
     chosen = p.multiply(row_of(log_v, 0), 0.0)
     for i in reversed(range(_GAMMA_ROUNDS)):
         chosen = p.where(row_of(accepted, i), row_of(log_v, i), chosen)
     result = p.add(chosen, p.log(d))
     # gamma(a) = gamma(a + 1)·u^(1/a)
-    return p.add(result, p.where(small, p.divide(p.log(boost), alpha), 0.0))
+    return p.add(result, p.where(small, p.divide(log(boost, unknown_zero(boost)), alpha), 0.0))
 
 
 def log_gammas(at: Draw, shape: tuple[int, ...], alphas: Sequence[Any], dtype: str) -> list[Tensor]:
@@ -251,7 +216,8 @@ def log_gammas(at: Draw, shape: tuple[int, ...], alphas: Sequence[Any], dtype: s
     for n, alpha in enumerate(alphas):
         first = n * rows
         block = rows_of(centred, first, first + rows)
-        normals = p.multiply(erfinv(rows_of(block, 0, _GAMMA_ROUNDS)), math.sqrt(2.0))
+        first_rows = rows_of(block, 0, _GAMMA_ROUNDS)
+        normals = normal_quantile(first_rows, unknown_zero(first_rows))
         chances = p.multiply(p.add(rows_of(block, _GAMMA_ROUNDS, rows), 1.0), 0.5)
         uniforms = rows_of(chances, 0, _GAMMA_ROUNDS)
         boost = row_of(chances, _GAMMA_ROUNDS)

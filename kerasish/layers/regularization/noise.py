@@ -13,6 +13,7 @@ from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, fraction
 from kerasish.layers.regularization.dropout import RandomLayer, _resolved
 from kerasish.ops import random
+from kerasish.ops.random_normal import steady
 
 # Of SELU (Klambauer et al. 2017).
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
@@ -39,8 +40,10 @@ class GaussianNoise(RandomLayer):
         self._set_seed(seed, stddev > 0)
 
     def _disturbed(self, inputs: Tensor) -> Tensor:
-        shape, dtype = shape_of(inputs), dtype_of(inputs)
-        return ops.add(inputs, random.normal(shape, 0.0, self.stddev, dtype, seed=self.seed_generator))
+        # The inputs as the mean: noise · stddev is rounded before they are added, compiled code or not.
+        return random.normal(
+            shape_of(inputs), inputs, self.stddev, dtype_of(inputs), seed=self.seed_generator
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **config_of(self, "stddev", "seed")}
@@ -100,10 +103,12 @@ class AlphaDropout(RandomLayer):
     def _disturbed(self, inputs: Tensor) -> Tensor:
         lowest = -_ALPHA * _SCALE
         shape = _resolved(self.noise_shape, inputs) or shape_of(inputs)
-        kept = ops.greater_equal(random.uniform(shape, seed=self.seed_generator), self.rate)
+        chance = random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        kept = ops.greater_equal(chance, self.rate)
         a = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5 if self.rate < 1 else 0.0
         b = -a * lowest * self.rate
-        return ops.add(ops.multiply(ops.where(kept, inputs, lowest), a), b)
+        scaled = ops.multiply(ops.where(kept, inputs, lowest), a)
+        return ops.add(steady(scaled, ops.cast(ops.floor(chance), dtype_of(inputs))), b)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **config_of(self, "rate", "seed", "noise_shape")}
