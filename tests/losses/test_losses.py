@@ -2,20 +2,19 @@
 
 import functools
 import inspect
-import os
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
-import jax
-import keras
 import numpy as np
 import pytest
-from keras.src import backend as keras_backend
 
 from kerasish import losses, ops
 from kerasish.core import context
 from kerasish.core.errors import ArgumentError, ShapeError, UnknownNameError
 from kerasish.core.objects import CustomObjectScope, deserialize_keras_object, serialize_keras_object
+from tests.batches import Batches
+from tests.libraries import library
+from tests.oracle import ask, jax, keras
+
+keras_backend = library("keras.src.backend")
 
 B, T, C = 4, 3, 5
 
@@ -131,10 +130,26 @@ def expected(index, reduction="sum_over_batch_size", weight="none", mask=None):
     return np.asarray(keras_masked(loss, *data(kind), WEIGHTS[weight], MASKS.get(mask)))
 
 
+def slopes_of_keras(rows):
+    """Values of Keras' losses, and their gradients with respect to predictions."""
+    made = [getattr(keras.losses, name)(**options) for name, options, _ in rows]
+
+    def slopes(given):
+        return [
+            jax.value_and_grad(lambda y, loss=loss, labels=y_true: loss(labels, y))(y_pred)
+            for loss, (y_true, y_pred) in zip(made, given, strict=True)
+        ]
+
+    return ask(slopes, [data(kind) for *_, kind in rows])
+
+
+SLOPES_OF_KERAS = Batches(CASES, slopes_of_keras)
+
+
 @pytest.mark.parametrize("index", range(len(CASES)), ids=IDS)
 def test_value(engine, index):
     name, options, kind = CASES[index]
-    close(getattr(losses, name)(**options)(*data(kind)), expected(index))
+    close(getattr(losses, name)(**options)(*data(kind)), SLOPES_OF_KERAS[index][0])
 
 
 @pytest.mark.parametrize("index", range(len(CASES)), ids=IDS)
@@ -142,12 +157,11 @@ def test_gradient(engine, index):
     name, options, kind = CASES[index]
     y_true, y_pred = data(kind)
     ours = getattr(losses, name)(**options)
-    theirs = getattr(keras.losses, name)(**options)
     y_true = ops.convert_to_tensor(y_true)
     _, _, (gradient,) = engine.value_and_grad(
         lambda y: (ours(y_true, y), None), [ops.convert_to_tensor(y_pred)]
     )
-    close(gradient, jax.grad(lambda y: theirs(data(kind)[0], y))(y_pred), rtol=1e-4, atol=1e-6)
+    close(gradient, SLOPES_OF_KERAS[index][1], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("mask", [None, *MASKS])
@@ -287,14 +301,29 @@ DEGENERATE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "y_true", "y_pred", "options"), DEGENERATE)
-def test_degenerate_inputs_stay_finite(engine, name, y_true, y_pred, options):
-    y_true = y_true if y_true.dtype.kind == "i" else y_true.astype("float32")
-    ours = ops.convert_to_numpy(getattr(losses, name)(y_true, y_pred.astype("float32"), **options))
+def inputs_of(row):
+    return [y if y.dtype.kind == "i" else y.astype("float32") for y in row[1:3]]
+
+
+def degenerate_of_keras(rows):
+    def values(given):
+        return [
+            getattr(keras.losses, name)(*ys, **options)
+            for (name, *_, options), ys in zip(rows, given, strict=True)
+        ]
+
+    return ask(values, [inputs_of(row) for row in rows])
+
+
+DEGENERATE_BY_KERAS = Batches(DEGENERATE, degenerate_of_keras)
+
+
+@pytest.mark.parametrize("index", range(len(DEGENERATE)), ids=[row[0] for row in DEGENERATE])
+def test_degenerate_inputs_stay_finite(engine, index):
+    name, *_, options = DEGENERATE[index]
+    ours = ops.convert_to_numpy(getattr(losses, name)(*inputs_of(DEGENERATE[index]), **options))
     assert np.isfinite(ours).all()
-    close(
-        ours, getattr(keras.losses, name)(y_true, y_pred.astype("float32"), **options), rtol=1e-4, atol=1e-5
-    )
+    close(ours, DEGENERATE_BY_KERAS[index], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
