@@ -48,7 +48,7 @@ tsan: $(VENV)/.cmake
 	for threads in 1 2 4 8; do KERASISH_NUM_THREADS=$$threads build/tsan/pool_test || exit 1; done
 
 KERNEL_TESTS := tests/native/kernels tests/native/plan tests/native/test_recurrent.py
-CONFIGURE = $(BIN)/cmake -S . -DCMAKE_BUILD_TYPE=Debug -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+CONFIGURE = $(BIN)/cmake -S . -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
 	-Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
 
 lint: $(VENV)/.test
