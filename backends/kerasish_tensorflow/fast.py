@@ -108,6 +108,20 @@ def _sparse_softmax_cross_entropy(labels: Tensor, logits: Tensor, /) -> Tensor:
     return tf.reshape(flat, labels.shape)
 
 
+_FUSABLE = frozenset({tf.float32, tf.float64})
+
+
+def _add_bias(x: Tensor, bias: Tensor, /) -> Tensor:
+    # The graph optimizer knows this kernel, not `Add`, as the end of a convolution or product to fuse.
+    return raw.BiasAdd(value=x, bias=bias) if x.dtype in _FUSABLE and x.shape.rank > 1 else NotImplemented
+
+
+def _dense(x: Tensor, kernel: Tensor, bias: Tensor | None, /) -> Tensor:
+    if x.dtype not in _FUSABLE or x.shape.rank != 2 or bias is None:
+        return NotImplemented
+    return raw.BiasAdd(value=raw.MatMul(a=x, b=kernel), bias=bias)
+
+
 def _images(x: Tensor) -> Tensor:
     """x (..., C) as the kernel wants it: (N, H, W, C)."""
     return x if x.shape.rank == 4 else tf.reshape(x, (-1, 1, 1, x.shape[-1]))
@@ -160,6 +174,8 @@ def _lstm(
 
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "add_bias": _add_bias,
+    "dense": _dense,
     "batch_norm_train": _batch_norm_train,
     "lstm": _lstm,
     "relu": tf.nn.relu,

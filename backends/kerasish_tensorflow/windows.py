@@ -145,11 +145,22 @@ def _largest(x: Tensor, window: Ints, strides: Ints) -> Tensor:
     def pool(image: Tensor) -> Tensor:
         return raw.MaxPool(input=image, ksize=[1, *window, 1], strides=[1, *strides, 1], padding="VALID")
 
+    y = pool(x)
     if not x.dtype.is_floating:
-        return pool(x)
-    # MaxPool passes over NaN.
-    nan = pool(tf.cast(tf.math.is_nan(x), tf.float32)) > 0
-    return tf.where(nan, tf.constant(np.nan, x.dtype), pool(x))
+        return y
+    missing = tf.math.is_nan(x)  # MaxPool passes over them
+
+    def where_missing(otherwise: Tensor) -> Tensor:
+        return tf.where(pool(tf.cast(missing, tf.float32)) > 0, tf.constant(np.nan, x.dtype), otherwise)
+
+    if tf.executing_eagerly() or xla_active():
+        return where_missing(y)
+    nothing = tf.constant(-0.0, x.dtype, (1, 1, 1, 1))  # what leaves all numbers as they are, -0 too
+    # To look whether there is any costs a third of pooling, to pool their places as much as pooling.
+    holes = tf.cond(tf.reduce_any(missing), lambda: where_missing(nothing), lambda: nothing)
+    result = y + tf.stop_gradient(holes)
+    result.set_shape(y.shape)
+    return result
 
 
 @_in_planes

@@ -125,6 +125,7 @@ def _products() -> Iterator[Override]:
     for x in (X, IMAGE):
         for bias in (None, OFFSET):
             yield Override("dense", (x, SCALE[:, None] * OFFSET, bias))
+        yield Override("add_bias", (x, OFFSET))
     for flag in (True, False):
         yield Override("fft", (X, X[::-1].copy()), {"inverse": flag})
     yield Override("stack", ([X, X * 2],), {"axis": 1})

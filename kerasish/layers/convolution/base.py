@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kerasish import ops
+from kerasish.core import primitives as p
 from kerasish.core.config import standardize_data_format
 from kerasish.core.contract import Tensor
+from kerasish.core.convert import promoted
+from kerasish.core.dispatch import overridable
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.core.variable import Variable
 from kerasish.layers.input_spec import InputSpec
 from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, one_of, positive, set_options, sizes
+
+
+@overridable
+def _add_bias(x: Tensor, bias: Tensor, /) -> Tensor:
+    """x + bias along the last axis: (..., C), (C,) -> (..., C); override name "add_bias"."""
+    return p.add(x, bias)
 
 
 class WindowedLayer(Layer):
@@ -76,8 +85,9 @@ class WindowedLayer(Layer):
         if self.bias is not None:
             bias: Any = self.bias.value
             if self.data_format == "channels_first":
-                bias = ops.reshape(bias, (1, -1, *(1,) * self.rank))
-            y = ops.add(y, bias)
+                y = ops.add(y, ops.reshape(bias, (1, -1, *(1,) * self.rank)))
+            else:
+                y = _add_bias(*promoted(y, bias))
         return self.activation(y)
 
 
