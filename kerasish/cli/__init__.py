@@ -14,11 +14,16 @@ _COMMANDS = (demo, info, compare, diff, summary, plot)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 1 after an error, 2 for a wrong command line."""
+    """Run a command; returns its exit code.
+
+    0: done. 1: engines differ, or a run of a script failed. 2: what was asked for cannot be done (a wrong command line,
+    a file that is missing or of no use, an engine that is not there); one line on stderr says why. 130: interrupted.
+    """
     parser = argparse.ArgumentParser(
         prog="kerasish",
         description="Keras-style models on pluggable engines.",
-        epilog="Examples: kerasish demo --backend native; kerasish compare train.py; kerasish COMMAND --help",
+        epilog="Examples: kerasish demo --backend native; kerasish compare train.py; kerasish COMMAND --help. "
+        "Exit codes: 0 done; 1 engines differ or a run failed; 2 a wrong command line, file or engine.",
     )
     parser.add_argument("--version", action="version", version=f"kerasish {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -32,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (KerasishError, OSError) as error:
-        print(f"kerasish {options.command}: {error}", file=sys.stderr)
-        return 1
+        # Functions begin their messages with their own name, which is the command's.
+        print(
+            f"kerasish {options.command}: {str(error).removeprefix(f'{options.command}: ')}", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print(f"kerasish {options.command}: interrupted", file=sys.stderr)
         return 130

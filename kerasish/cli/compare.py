@@ -25,7 +25,7 @@ The script is run as it is; it should `import kerasish` (or `import kerasish as 
 a process of its own. Times are those of `fit`, without progress bars. A lead counts if it exceeds the noise of runs.
 
 exit code: 0 when all runs came to their end (engines that are not installed are named, no more), 1 when one failed or
-nothing could be compared, 2 for a wrong command line.
+nothing could be compared, 2 for a wrong command line or a script that is not there.
 """
 
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerasish.core import trees
-from kerasish.core.errors import ArgumentError, DataError, KerasishError
+from kerasish.core.errors import ArgumentError, DataError
 from kerasish.diagnosis import Diagnosis, diff
 from kerasish.saving.model_files import load_model
 
@@ -70,12 +70,8 @@ def _names(text: str) -> list[str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare and print; 2 for mistakes of the user."""
-    try:
-        result = _compared(options)
-    except (KerasishError, OSError, ImportError) as error:
-        print(f"kerasish diff: {error}", file=sys.stderr)
-        return 2
+    """Compare and print; 1 when an engine differs."""
+    result = _compared(options)
     if options.json:
         print(json.dumps(result.to_json(), indent=2))
     else:
@@ -95,7 +91,12 @@ def _compared(options: argparse.Namespace) -> Diagnosis:
     if options.modules:
         sys.path.insert(0, str(Path.cwd()))  # as for `python -m`: modules of the folder one is in
     for module in options.modules:
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ArgumentError(
+                f"The module {module!r} cannot be imported: {error}.", where="--import", received=module
+            ) from error
     model = load_model(options.model)
     x, y = (_arrays(path, options.batch) for path in (options.input, options.target))
     return diff(

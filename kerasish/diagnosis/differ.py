@@ -8,7 +8,7 @@ from typing import Any
 from kerasish.core import trees
 from kerasish.core.contract import Engine
 from kerasish.core.convert import to_tensor
-from kerasish.core.errors import ArgumentError
+from kerasish.core.errors import ArgumentError, KerasishError
 from kerasish.core.registry import (
     available_backends,
     engine_infos,
@@ -115,16 +115,27 @@ def _blame_update(result: Diagnosis, model: Any, position: int) -> None:
 
 
 def _engines(names: Sequence[str] | None) -> tuple[list[Engine], dict[str, str]]:
-    if names is None:
-        return [get_engine(name) for name in available_backends()], {}
-    missing = {n: i.install for n in names if (i := engine_infos().get(n)) is not None and i.missing()}
-    found = [get_engine(name) for name in dict.fromkeys(names) if name not in missing]
+    """The engines that can be had, and why the others cannot."""
+    missing: dict[str, str] = {}
+    found = []
+    for name in dict.fromkeys(available_backends() if names is None else names):
+        info = engine_infos().get(name)
+        if info is not None and info.missing():
+            missing[name] = f"not installed. Try: {info.install}"
+            continue
+        try:
+            found.append(get_engine(name))
+        except KerasishError:
+            raise
+        except Exception as error:  # a framework that cannot be imported raises whatever it likes
+            hint = info.install if info is not None else ""
+            missing[name] = f"cannot be loaded ({type(error).__name__}: {error}). Try: {hint}"
     if not found:
         raise ArgumentError(
-            "None of the engines is installed.",
+            "None of the engines can be used.",
             where="diff",
-            received=list(names),
-            hint="; ".join(missing.values()),
+            received=list(names or ()),
+            hint="; ".join(f"{name}: {why}" for name, why in missing.items()),
         )
     return found, missing
 

@@ -87,7 +87,7 @@ class Diagnosis:
     Attributes:
         model: The model's name.
         engines: Engines that were compared.
-        missing: Engines that were asked for but are not installed -> how to install them.
+        missing: Engines that took no part -> why, and what to try.
         rows: Every unit in the order of computation.
         findings: What left its envelope.
         steps: Steps of training that were compared.
@@ -122,7 +122,7 @@ class Diagnosis:
             f"{self.model}: {len(self.rows)} layers and operations on {', '.join(self.engines)}, "
             "each alone, against float64"
         ]
-        lines += [f"{name}: not installed. Try: {hint}" for name, hint in self.missing.items()]
+        lines += [f"{name}: {why}" for name, why in self.missing.items()]
         lines += [str(step) for step in self.steps]
         for engine in self.engines:
             lines += self._engine_lines(engine)

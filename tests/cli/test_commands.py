@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import kerasish
@@ -16,6 +17,7 @@ from kerasish.cli import main
 from kerasish.comparison import Comparison
 from kerasish.core import registry
 from kerasish.core.contract import EngineInfo
+from kerasish.testing import faults
 
 
 @pytest.fixture
@@ -128,13 +130,13 @@ def test_plot_draws_an_svg(saved, capsys):
     assert saved.with_suffix(".svg").exists()
 
 
-@pytest.mark.parametrize("command", ["summary", "plot"])
+@pytest.mark.parametrize("command", ["summary", "plot", "diff"])
 @pytest.mark.parametrize("case", ["missing", "folder", "text"])
 def test_files_that_are_no_models(command, case, tmp_path, capsys):
     path = tmp_path if case == "folder" else tmp_path / "model.keras"
     if case == "text":
         path.write_text("no model")
-    assert main([command, str(path)]) == 1
+    assert main([command, str(path)]) == 2
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err.startswith(f"kerasish {command}: ")
@@ -194,27 +196,83 @@ def test_compare_reports_a_failing_script(tmp_path, capsys):
     assert not (tmp_path / "report.html").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["absent.py"], "does not exist"),
-        (["."], "is a folder"),
-        (["{script}", "--backends", "troch"], "did you mean 'torch'"),
-        (["{script}", "--repeat", "0"], "`repeat` must be at least 1"),
-        (["{script}", "-o", "{script}"], "is not a folder"),
-    ],
-)
-def test_mistakes_of_compare_are_one_line(arguments, message, tmp_path, capsys):
-    script = tmp_path / "train.py"
-    script.write_text("print()")
-    assert main(["compare", *(a.format(script=script) for a in arguments)]) == 1
+# -- diff --------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def compiled(tmp_path):
+    """A saved model with a loss, a batch for it and targets."""
+    kerasish.utils.set_random_seed(3)
+    model = kerasish.Sequential(
+        [kerasish.Input((4,)), layers.Dense(3, "tanh", name="inner"), layers.Dense(2, name="top")], name="net"
+    )
+    model.compile("adam", "mse")
+    rng = np.random.default_rng(1)
+    x, y = (rng.normal(size=(6, n)).astype("float32") for n in (4, 2))
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", any_name=x)
+    np.save(tmp_path / "y.npy", y)
+    return tmp_path
+
+
+def diff(folder, *arguments):
+    """Exit code of `kerasish diff` on the native engine; {} stands for the folder."""
+    return main(
+        ["diff", f"{folder}/model.keras", "--backends", "native", *(a.format(folder) for a in arguments)]
+    )
+
+
+def wrong_tanh():
+    return faults.planted("native", "tanh", faults.value_scaled(1.01), where="net/inner")
+
+
+@pytest.mark.parametrize("more", [[], ["--input", "{}/x.npy"], ["--input", "{}/x.npz", "--batch", "4"]])
+def test_diff_is_0_when_engines_agree(compiled, more, capsys):
+    assert diff(compiled, *more) == 0
     streams = capsys.readouterr()
-    assert message in streams.err
-    assert len(streams.err.strip().splitlines()) == 1
+    assert "native: agrees" in streams.out
+    assert streams.err == ""
+
+
+def test_diff_is_1_and_names_layer_and_operation(compiled, capsys):
+    with wrong_tanh():
+        assert diff(compiled, "--eager") == 1
+        layer_only = capsys.readouterr().out
+        assert diff(compiled, "--eager", "--ops", "--layers", "--input", "{}/x.npy") == 1
+    out = capsys.readouterr().out
+    assert "differs first in net/inner" in layer_only
+    assert "first operation" not in layer_only
+    assert "first operation: tanh" in out
+    assert "scaled by 1.01" in out
+    assert "net/top" in out  # in the table of all layers
+
+
+def test_diff_prints_json(compiled, capsys):
+    with wrong_tanh():
+        assert diff(compiled, "--eager", "--ops", "--json") == 1
+    data = json.loads(capsys.readouterr().out)
+    assert data["agree"] is False
+    assert data["findings"][0]["where"] == "net/inner"
+    assert data["findings"][0]["op"]["name"] == "tanh"
+    assert diff(compiled, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["agree"] is True
+
+
+def test_diff_names_engines_that_take_no_part(compiled, capsys, ghost):
+    assert main(["diff", f"{compiled}/model.keras", "--backends", "native,ghost,wreck"]) == 0
+    out = capsys.readouterr().out
+    assert 'ghost: not installed. Try: pip install "kerasish[ghost]"' in out
+    assert "wreck: cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')" in out
+
+
+def test_diff_walks_steps_of_training(compiled, capsys):
+    steps = ["--train-steps", "3", "--input", "{}/x.npy", "--target", "{}/y.npy", "--json"]
+    assert diff(compiled, *steps) == 0
+    assert len(json.loads(capsys.readouterr().out)["steps"]) == 3
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("command", ["compare", "demo", "info", "plot", "summary"])
+@pytest.mark.parametrize("command", ["compare", "demo", "diff", "info", "plot", "summary"])
 def test_help_has_examples(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -222,11 +280,42 @@ def test_help_has_examples(command, capsys):
     assert f"kerasish {command}" in capsys.readouterr().out.partition("xample")[2]
 
 
-def test_user_errors_are_one_line_and_code_1(capsys):
-    assert main(["demo", "--backend", "troch"]) == 1
+MISTAKES = [
+    (["demo", "--backend", "troch"], "did you mean 'torch'"),
+    (["demo", "--backend", "ghost"], 'pip install "kerasish[ghost]"'),
+    (["compare", "absent.py"], "does not exist"),
+    (["compare", "."], "is a folder"),
+    (["compare", "{file}", "--backends", "troch"], "did you mean 'torch'"),
+    (["compare", "{file}", "--repeat", "0"], "`repeat` must be at least 1"),
+    (["compare", "{file}", "-o", "{file}"], "is not a folder"),
+    (["summary", "absent.keras"], "absent.keras"),
+    (["summary", "{file}"], "{file}"),
+    (["plot", "absent.keras"], "absent.keras"),
+    (["plot", "{model}", "-o", "{file}/m.svg"], "m.svg"),
+    (["diff", "absent.keras"], "absent.keras"),
+    (["diff", "{file}"], "{file}"),
+    (["diff", "{model}", "--backends", "troch"], "did you mean 'torch'"),
+    (["diff", "{model}", "--backends", "ghost"], 'pip install "kerasish[ghost]"'),
+    (["diff", "{model}", "--input", "absent.npy"], "absent.npy"),
+    (["diff", "{model}", "--input", "{file}"], "no file of arrays"),
+    (["diff", "{model}", "--batch", "0"], "--batch must be at least 1"),
+    (["diff", "{model}", "--backends", "native", "--train-steps", "2"], "Steps of training need"),
+    (["diff", "{model}", "--import", "no_such_module"], "no_such_module"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_mistakes_are_one_line_and_code_2(arguments, message, saved, tmp_path, capsys, ghost):
+    file = tmp_path / "train.py"
+    file.write_text("print()")
+    assert main([a.format(file=file, model=saved) for a in arguments]) == 2
     streams = capsys.readouterr()
-    assert "did you mean 'torch'" in streams.err
+    assert message.format(file=file, model=saved) in streams.err
     assert "Traceback" not in streams.err
+    assert len(streams.err.strip().splitlines()) == 1
+    command = arguments[0]
+    assert streams.err.startswith(f"kerasish {command}: ")
+    assert not streams.err.startswith(f"kerasish {command}: {command}: ")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +328,8 @@ def test_user_errors_are_one_line_and_code_1(capsys):
         ["compare", "x.py", "y.py"],
         ["info", "--", "x"],
         ["plot"],
+        ["diff"],
+        ["diff", "x.keras", "--batch", "many"],
     ],
 )
 def test_wrong_command_line_is_code_2(arguments, capsys):

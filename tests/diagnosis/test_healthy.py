@@ -166,7 +166,7 @@ def test_missing_engines_are_named(monkeypatch):
     monkeypatch.setitem(registry._extra, "ghost", ghost)
     model, _ = made("mlp", 0)
     result = diff(model, backends=["native", "ghost"], compiled=False)
-    assert result.missing == {"ghost": "pip install ghost"}
+    assert result.missing == {"ghost": "not installed. Try: pip install ghost"}
     assert "ghost: not installed" in str(result)
     with pytest.raises(kerasish.KerasishError, match="None of the engines"):
         diff(model, backends=["ghost"])
