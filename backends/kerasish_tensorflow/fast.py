@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import Tensor
 
+from kerasish_tensorflow import taping
 from kerasish_tensorflow.placement import device_names, ints
 
 Axes = tuple[int, ...]
@@ -150,6 +151,40 @@ def _batch_norm_train(x: Tensor, scale: Any, offset: Any, /, *, axis: int, epsil
     return tf.reshape(y, x.shape), tf.stop_gradient(mean), tf.stop_gradient(biased)
 
 
+def _batch_norm(
+    x: Tensor, mean: Tensor, variance: Tensor, scale: Any, offset: Any, /, *, axis: int, epsilon: float
+) -> Any:
+    if axis != x.shape.rank - 1 or not _fits(x):
+        return NotImplemented
+    channels = x.shape[-1]
+    scale = tf.ones(channels) if scale is None else scale
+    offset = tf.zeros(channels) if offset is None else offset
+
+    def forward(x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, offset: Tensor) -> Any:
+        y = raw.FusedBatchNormV3(
+            x=_images(x),
+            scale=scale,
+            offset=offset,
+            mean=mean,
+            variance=variance,
+            epsilon=epsilon,
+            is_training=False,
+        )[0]
+
+        def pullback(cotangents: list[Tensor]) -> list[Tensor]:
+            # The kernel's own gradient leaves out mean and variance.
+            (g,) = cotangents
+            r = tf.math.rsqrt(variance + epsilon)
+            others = list(range(x.shape.rank - 1))
+            total, along = tf.reduce_sum(g, others), tf.reduce_sum(g * (x - mean), others)
+            slope = -0.5 * scale * r * r * r * along
+            return [g * (scale * r), -scale * r * total, slope, r * along, total]
+
+        return [tf.reshape(y, x.shape)], pullback
+
+    return taping.custom_gradient(forward, [x, mean, variance, scale, offset])[0]
+
+
 _UNROLLED = 128  # steps; written out, a sequence needs no loop's bookkeeping, at the price of a larger graph
 
 
@@ -176,6 +211,7 @@ def _lstm(
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "add_bias": _add_bias,
     "dense": _dense,
+    "batch_norm": _batch_norm,
     "batch_norm_train": _batch_norm_train,
     "lstm": _lstm,
     "relu": tf.nn.relu,
