@@ -35,28 +35,21 @@ void set(TileKernels& table, Dtype from, Dtype to) {
   table.cast[static_cast<int>(from)][static_cast<int>(to)] = plain1<From, To, Convert<From, To>>;
 }
 
+// Integers keep their low bits, whatever the sign: one kernel serves both.
+template <class From, class To>
+using Target = std::conditional_t<std::is_integral_v<From>, std::make_unsigned_t<To>, To>;
+
 template <class From>
 void fill_from(TileKernels& table, Dtype from) {
   table.cast[static_cast<int>(from)][0] = plain1<From, std::uint8_t, Truth<From>>;
-  if constexpr (std::is_integral_v<From>) {  // the low bits, whatever the sign
-    set<From, std::uint8_t>(table, from, Dtype::uint8);
-    set<From, std::uint8_t>(table, from, Dtype::int8);
-    set<From, std::uint16_t>(table, from, Dtype::uint16);
-    set<From, std::uint16_t>(table, from, Dtype::int16);
-    set<From, std::uint32_t>(table, from, Dtype::uint32);
-    set<From, std::uint32_t>(table, from, Dtype::int32);
-    set<From, std::uint64_t>(table, from, Dtype::uint64);
-    set<From, std::uint64_t>(table, from, Dtype::int64);
-  } else {
-    set<From, std::uint8_t>(table, from, Dtype::uint8);
-    set<From, std::int8_t>(table, from, Dtype::int8);
-    set<From, std::uint16_t>(table, from, Dtype::uint16);
-    set<From, std::int16_t>(table, from, Dtype::int16);
-    set<From, std::uint32_t>(table, from, Dtype::uint32);
-    set<From, std::int32_t>(table, from, Dtype::int32);
-    set<From, std::uint64_t>(table, from, Dtype::uint64);
-    set<From, std::int64_t>(table, from, Dtype::int64);
-  }
+  set<From, std::uint8_t>(table, from, Dtype::uint8);
+  set<From, std::uint16_t>(table, from, Dtype::uint16);
+  set<From, std::uint32_t>(table, from, Dtype::uint32);
+  set<From, std::uint64_t>(table, from, Dtype::uint64);
+  set<From, Target<From, std::int8_t>>(table, from, Dtype::int8);
+  set<From, Target<From, std::int16_t>>(table, from, Dtype::int16);
+  set<From, Target<From, std::int32_t>>(table, from, Dtype::int32);
+  set<From, Target<From, std::int64_t>>(table, from, Dtype::int64);
   set<From, float>(table, from, Dtype::float32);
   set<From, double>(table, from, Dtype::float64);
 }
