@@ -40,7 +40,7 @@ asan: $(VENV)/.test $(VENV)/.cmake
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	KERASISH_TEST_KERNELS=$(CURDIR)/build/asan PYTHONPATH=$(CURDIR)/tests/native/sanitized \
-	$(BIN)/python -m pytest -n $(JOBS) --timeout=3000 $(or $(ARGS),$(KERNEL_TESTS))
+	$(BIN)/python -m pytest -n $(JOBS) --capture=sys --timeout=3000 $(or $(ARGS),$(KERNEL_TESTS))
 
 tsan: $(VENV)/.cmake
 	$(CONFIGURE) -B build/tsan -DKERASISH_SANITIZE=thread
