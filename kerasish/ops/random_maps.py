@@ -12,14 +12,16 @@ All but the last step of gamma and beta numbers is made of operations that every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerasish.core import dtypes
 from kerasish.core import primitives as p
 from kerasish.core.abstract import AbstractTensor
 from kerasish.core.config import floatx
-from kerasish.core.contract import Tensor
+from kerasish.core.contract import Engine, Tensor
 from kerasish.core.convert import dtype_of, is_abstract, shape_of, tensors, to_numpy, to_tensor
 from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.registry import engine_of
@@ -28,6 +30,8 @@ from kerasish.ops.random_normal import log, normal_quantile, steady
 
 __all__: list[str] = []
 
+#: Numbers of which initial weights are drawn on the host in one compiled step, at a tenth of the time of many steps.
+_WORTH_COMPILING = 1 << 17
 #: Rounds of gamma's rejection. One accepts with probability 0.95 or more, so that 8 fail in fewer than 1 of 10¹⁰.
 _GAMMA_ROUNDS = 8
 #: P(|z| < 2) of a standard normal z: erf(√2), rounded down so that |erfinv| stays within 2 / √2.
@@ -43,8 +47,10 @@ def drawn(seed: Any, beside: Sequence[Any] = ()) -> Draw:
     if is_abstract():
         return Draw(AbstractTensor((2,), "uint32"), index)
     if beside:
-        engine = engine_of(beside)
-        if engine is not engine_of((key,)):
+        engine, own = engine_of(beside), engine_of((key,))
+        if (
+            engine is not own and engine.priority >= own.priority
+        ):  # a traced key takes constants to its own engine
             key = to_tensor(to_numpy(key), engine)
     return Draw(key, index)
 
@@ -142,7 +148,19 @@ def narrow(x: Tensor, dtype: str) -> Tensor:
 def standard_normal(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Normal numbers of mean 0 and deviation 1, dtype float32 or float64."""
     x = centred_floats(at, shape, dtype)
+    engine = engine_of((x,))
+    if engine.supports("host") and not engine.is_traced(x) and math.prod(shape) >= _WORTH_COMPILING:
+        return p.reshape(_compiled_quantile(engine)(p.reshape(x, shape=(math.prod(shape),))), shape=shape)
+    return _quantile(x)
+
+
+def _quantile(x: Tensor) -> Tensor:
     return normal_quantile(x, unknown_zero(x))
+
+
+@functools.cache
+def _compiled_quantile(engine: Engine) -> Callable[[Tensor], Tensor]:
+    return engine.compile(_quantile)
 
 
 def wide_dtype(dtype: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kerasish
+from kerasish import layers
 from kerasish.core import primitives as p
 from kerasish.core.errors import ShapeError, TraceError
 from kerasish.core.registry import get_engine, use_backend
@@ -405,3 +407,31 @@ def test_branches_of_different_shapes_are_refused():
 
 def test_long_scan_limit_is_where_the_cases_assume_it():
     assert 3 <= control.UNROLLED < 40
+
+
+# -- random layers -----------------------------------------------------------------------------------------------------
+RANDOM_LAYERS = {
+    "Dropout": lambda: layers.Dropout(0.3),
+    "SpatialDropout1D": lambda: layers.SpatialDropout1D(0.3),
+    "AlphaDropout": lambda: layers.AlphaDropout(0.3),
+    "GaussianDropout": lambda: layers.GaussianDropout(0.3),
+    "GaussianNoise": lambda: layers.GaussianNoise(0.3),
+    **{
+        f"{name}({option})": lambda name=name, option=option: getattr(layers, name)(4, **{option: 0.3})
+        for name in ("SimpleRNN", "GRU", "LSTM")
+        for option in ("dropout", "recurrent_dropout")
+    },
+    "Bidirectional": lambda: layers.Bidirectional(layers.LSTM(4, dropout=0.3)),
+}
+
+
+@pytest.mark.parametrize("name", RANDOM_LAYERS)
+def test_training_with_random_layers_is_compiled(name):
+    model = kerasish.Sequential(
+        [kerasish.Input((5, 3)), RANDOM_LAYERS[name](), layers.Flatten(), layers.Dense(2)]
+    )
+    model.compile("adam", "mse")
+    model.fit(np.zeros((8, 5, 3), "float32"), np.zeros((8, 2), "float32"), batch_size=4, verbose=0)
+    step = model._steps["train"][1]
+    assert step._run.fallback is None
+    assert step.traces == 1

@@ -69,8 +69,8 @@ class Runner {
  public:
   Runner(std::vector<int> inputs, std::vector<std::pair<int, nb::object>> constants,
          std::vector<std::pair<int, std::size_t>> arena, std::size_t arena_bytes,
-         std::vector<std::pair<int, nb::object>> outputs, std::vector<std::shared_ptr<Step>> steps, int slots)
-      : program_(slots, std::move(arena), arena_bytes, std::move(steps)), inputs_(std::move(inputs)) {
+         std::vector<std::pair<int, nb::object>> outputs, std::vector<std::shared_ptr<Step>> steps, int slots, bool alone)
+      : program_(slots, std::move(arena), arena_bytes, std::move(steps), alone), inputs_(std::move(inputs)) {
     outer_.resize(static_cast<std::size_t>(slots), nullptr);
     for (auto& [slot, array] : constants) {
       outer_[static_cast<std::size_t>(slot)] = memory_of(array);
@@ -172,8 +172,9 @@ void bind_plan(nb::module_& m) {
       "function"_a, "A step that calls function(slots): the address of an array of pointers, one for each slot.");
   nb::class_<Runner>(m, "Program", nb::type_slots(program_slots), "Steps and the memory they work on.")
       .def(nb::init<std::vector<int>, std::vector<std::pair<int, nb::object>>, std::vector<std::pair<int, std::size_t>>,
-                    std::size_t, std::vector<std::pair<int, nb::object>>, std::vector<std::shared_ptr<Step>>, int>(),
-           "inputs"_a, "constants"_a, "arena"_a, "arena_bytes"_a, "outputs"_a, "steps"_a, "slots"_a)
+                    std::size_t, std::vector<std::pair<int, nb::object>>, std::vector<std::shared_ptr<Step>>, int,
+                    bool>(),
+           "inputs"_a, "constants"_a, "arena"_a, "arena_bytes"_a, "outputs"_a, "steps"_a, "slots"_a, "alone"_a = false)
       .def("run", &Runner::run, "arrays"_a, "Results for C-contiguous input arrays, in the order of the inputs.")
       .def("profile", &Runner::profile, "arrays"_a, "Seconds that each step of one run takes.");
 }

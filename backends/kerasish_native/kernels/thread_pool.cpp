@@ -260,6 +260,9 @@ int num_threads() {
 PoolSession::PoolSession() : pool_(&pool()) { static_cast<Pool*>(pool_)->enter_session(); }
 PoolSession::~PoolSession() { static_cast<Pool*>(pool_)->leave_session(); }
 
+CallerAlone::CallerAlone(bool active) : before_(inside_pool) { inside_pool = before_ || active; }
+CallerAlone::~CallerAlone() { inside_pool = before_; }
+
 namespace detail {
 
 void parallel_ranges(std::size_t n, std::size_t grain, RangeFunction function, void* context) {

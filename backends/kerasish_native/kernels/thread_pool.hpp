@@ -30,6 +30,18 @@ class PoolSession {
   void* pool_;
 };
 
+// While one exists, parallel calls of its thread run on that thread alone: for work that is done before a worker wakes.
+class CallerAlone {
+ public:
+  explicit CallerAlone(bool active);
+  ~CallerAlone();
+  CallerAlone(const CallerAlone&) = delete;
+  CallerAlone& operator=(const CallerAlone&) = delete;
+
+ private:
+  bool before_;
+};
+
 namespace detail {
 using RangeFunction = void (*)(void* context, std::size_t begin, std::size_t end);
 void parallel_ranges(std::size_t n, std::size_t grain, RangeFunction function, void* context);

@@ -40,6 +40,9 @@ class Entry:
     flops: int = 0
 
 
+#: What one thread does in a microsecond, cautiously, and the time below which waking another does not pay.
+_FLOPS_A_US, _BYTES_A_US, _SHORT_US = 50_000, 25_000, 80.0
+
 #: primitive -> writes its entry: `lowering(builder, node) -> Entry`, or None to leave it to the reference kernel.
 LOWERINGS: dict[str, Callable[[Builder, Node], Entry | None]] = {}
 #: Primitives whose entries take a tile program for their result as `epilogue`, and the (rows, columns) it works on;
@@ -367,7 +370,14 @@ class Builder:
             outputs=[(b.slot, self._allocator(b.position)) for b in outputs],
             steps=[entry.make() or self.kernels.python_step(_nothing) for entry in self.entries],
             slots=self._slots,
+            alone=self._is_short(),
         )
+
+    def _is_short(self) -> bool:
+        """Whether one thread is done before a sleeping one would have come to help."""
+        flops = sum(entry.flops for entry in self.entries)
+        traffic = sum(b.nbytes for entry in self.entries for b in (*entry.reads, *entry.writes))
+        return flops / _FLOPS_A_US + traffic / _BYTES_A_US < _SHORT_US
 
     def _slot(self) -> int:
         self._slots += 1

@@ -17,7 +17,6 @@ from kerasish_native.plan import (  # noqa: F401  they fill the table of lowerin
     windows,
 )
 from kerasish_native.plan.builder import Builder
-from kerasish_native.plan.views import ITEM_SIZE, Buffer
 from kerasish_native.trace import Graph
 
 
@@ -38,7 +37,7 @@ class CompiledProgram:
         self._outputs = builder.output_numbers
         self._is_plain = self._outputs == list(range(len(self._results)))
         self._steps: list[tuple[str, int, int]] = [
-            (entry.label, entry.flops, _bytes(entry.reads) + _bytes(entry.writes))
+            (entry.label, entry.flops, sum(b.nbytes for b in (*entry.reads, *entry.writes)))
             for entry in builder.entries
         ]
         self._arena_bytes = builder.arena_bytes
@@ -91,7 +90,3 @@ class CompiledProgram:
             for i, (label, flops, size) in enumerate(self._steps)
         ]
         return "\n".join(rows)
-
-
-def _bytes(buffers: Sequence[Buffer]) -> int:
-    return sum(b.size * ITEM_SIZE[b.dtype] for b in buffers)

@@ -9,8 +9,8 @@
 namespace kerasish {
 
 Program::Program(int slots, std::vector<std::pair<int, std::size_t>> arena, std::size_t arena_bytes,
-                 std::vector<std::shared_ptr<Step>> steps)
-    : base_(static_cast<std::size_t>(slots), nullptr), steps_(std::move(steps)) {
+                 std::vector<std::shared_ptr<Step>> steps, bool alone)
+    : base_(static_cast<std::size_t>(slots), nullptr), steps_(std::move(steps)), alone_(alone) {
   if (arena_bytes != 0) {
     arena_ = static_cast<char*>(std::aligned_alloc(64, (arena_bytes + 63) / 64 * 64));
     if (arena_ == nullptr) throw std::bad_alloc();
@@ -27,6 +27,7 @@ void Program::run(const std::vector<char*>& outer, std::vector<double>* seconds)
     if (outer[i] != nullptr) slots[i] = outer[i];
   }
   const PoolSession session;  // the pool's threads stay awake from step to step
+  const CallerAlone caller(alone_);
   if (seconds == nullptr) {
     for (const auto& step : steps_) step->run(slots.data());
     return;

@@ -55,9 +55,9 @@ class Step {
 // Slots, steps and the arena that holds intermediate results. One run at a time; a second caller waits.
 class Program {
  public:
-  // arena: (slot, byte offset) of each intermediate value.
+  // arena: (slot, byte offset) of each intermediate value. alone: whether it is too short for more than one thread.
   Program(int slots, std::vector<std::pair<int, std::size_t>> arena, std::size_t arena_bytes,
-          std::vector<std::shared_ptr<Step>> steps);
+          std::vector<std::shared_ptr<Step>> steps, bool alone);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -72,6 +72,7 @@ class Program {
   std::vector<char*> base_;
   std::vector<std::shared_ptr<Step>> steps_;
   char* arena_ = nullptr;
+  bool alone_;
   std::mutex turn_;
 };
 
