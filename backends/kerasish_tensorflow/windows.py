@@ -47,31 +47,36 @@ def _spread(kernel: Tensor, dilation: Ints) -> Tensor:
 def _in_two_axes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """One spatial axis as two, the first of size 1."""
 
-    def call(x: Tensor, kernel: Tensor, strides: Ints, spatial: Ints | None = None) -> Tensor:
+    def call(x: Tensor, kernel: Tensor, strides: Ints, *rest: Any) -> Tensor:
         if x.shape.rank != 3:
-            return function(x, kernel, strides, spatial)
-        flat = function(
-            tf.expand_dims(x, 1),
-            tf.expand_dims(kernel, 0),
-            (1, *strides),
-            None if spatial is None else (1, *spatial),
-        )
+            return function(x, kernel, strides, *rest)
+        rest = tuple((1, *sizes) if isinstance(sizes, tuple) else sizes for sizes in rest)
+        flat = function(tf.expand_dims(x, 1), tf.expand_dims(kernel, 0), (1, *strides), *rest)
         return tf.squeeze(flat, 1)
 
     return call
 
 
 @_in_two_axes
-def _forward(x: Tensor, kernel: Tensor, strides: Ints, spatial: Ints | None) -> Tensor:
+def _forward(x: Tensor, kernel: Tensor, strides: Ints, padding: str) -> Tensor:
     around = [1, *strides, 1]
     if len(strides) == 2:
-        return raw.Conv2D(input=x, filter=kernel, strides=around, padding="VALID")
-    return raw.Conv3D(input=x, filter=kernel, strides=around, padding="VALID")
+        return raw.Conv2D(input=x, filter=kernel, strides=around, padding=padding)
+    return raw.Conv3D(input=x, filter=kernel, strides=around, padding=padding)
+
+
+def _is_same(spatial: Ints, window: Ints, strides: Ints, pads: Pads) -> bool:
+    """Whether the pads are those of tensorflow's "SAME": its kernels add them by themselves, and faster."""
+    for size, k, stride, pad in zip(spatial, window, strides, pads, strict=True):
+        total = max((-(-size // stride) - 1) * stride + k - size, 0)
+        if pad != (total // 2, total - total // 2):
+            return False
+    return True
 
 
 @_in_two_axes
-def _adjoint(x: Tensor, kernel: Tensor, strides: Ints, spatial: Ints | None) -> Tensor:
-    sizes = tf.constant([x.shape[0], *(spatial or ()), kernel.shape[-2]], tf.int32)
+def _adjoint(x: Tensor, kernel: Tensor, strides: Ints, spatial: Ints) -> Tensor:
+    sizes = tf.constant([x.shape[0], *spatial, kernel.shape[-2]], tf.int32)
     around = [1, *strides, 1]
     op = raw.Conv2DBackpropInput if len(strides) == 2 else raw.Conv3DBackpropInputV2
     return op(input_sizes=sizes, filter=kernel, out_backprop=x, strides=around, padding="VALID")
@@ -90,17 +95,20 @@ def _conv(x: Tensor, kernel: Tensor, /, *, strides: Ints, pads: Pads, dilation: 
     dtype = x.dtype
     if dtype in _HALVES:
         x, kernel = tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)
-    x, kernel = _padded(x, pads), _spread(kernel, dilation)
+    kernel = _spread(kernel, dilation)
+    if groups == 1 and 0 not in x.shape and _is_same(x.shape[1:-1], kernel.shape[:-2], strides, pads):
+        return tf.cast(_forward(x, kernel, strides, "SAME"), dtype)
+    x = _padded(x, pads)
     counts = [(s - k) // st + 1 for s, k, st in zip(x.shape[1:-1], kernel.shape[:-2], strides, strict=True)]
     if min(counts) <= 0 or not x.shape[0]:
         return tf.zeros((x.shape[0], *(max(n, 0) for n in counts), kernel.shape[-1]), dtype)
     if groups == 1:
-        y = _forward(x, kernel, strides)
+        y = _forward(x, kernel, strides, "VALID")
     else:
         y = _depthwise(x, kernel, strides, groups)
         if y is None:
             parts = zip(tf.split(x, groups, axis=-1), tf.split(kernel, groups, axis=-1), strict=True)
-            y = tf.concat([_forward(a, b, strides) for a, b in parts], axis=-1)
+            y = tf.concat([_forward(a, b, strides, "VALID") for a, b in parts], axis=-1)
     return tf.cast(y, dtype)
 
 
