@@ -16,10 +16,11 @@ from kerasish.core import dtypes
 from kerasish.core.convert import host_cast
 from kerasish.diagnosis.rounding import unit
 
-#: Largest deviation of an element, and of many elements in the root mean square, in units of their spread. Over all
-#: kinds of layers healthy engines stay below 4 and 1.5; fused kernels of lower accuracy come to 10 and 2.2.
+#: Largest deviation of an element, and of many elements in the root mean square, in units of their spread. In the
+#: models of `benchmarks.diff_faults` healthy layers stay below 6.5 and 1.6 over 60 seeds; batch normalisations that
+#: frameworks fuse come to 14.3 and 3.8 over 150.
 WORST = 16.0
-TYPICAL = 3.0
+TYPICAL = 4.5
 #: Roundings of the typical size that every element may be off by, as a spread.
 _FLOOR = 1.0
 

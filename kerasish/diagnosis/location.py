@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
-from kerasish.core import trees
+import numpy as np
+
+from kerasish.core import dtypes, trees
 from kerasish.core.contract import Engine
-from kerasish.core.registry import use_backend
+from kerasish.core.registry import engine_of, use_backend
 from kerasish.diagnosis.examination import Examination, Verdict, feed_of, is_gradient
-from kerasish.diagnosis.program import Program
+from kerasish.diagnosis.program import Program, float_outputs
 from kerasish.diagnosis.units import Unit, overrides_of
 from kerasish.diagnosis.walk import Settings, backwards, inside
-from kerasish.diagnosis.wide import WideTensor, running
+from kerasish.diagnosis.wide import WideTensor, rounded, running
 
 
 @dataclasses.dataclass
@@ -42,24 +45,31 @@ def locate(examination: Examination, engine: Engine, verdict: Verdict, settings:
         return Place(unit.label, unit, verdict, examination)
     if examination.compiled and not examination.judge(engine, compiled=False).wrong:
         return Place("compiled code: each operation by itself is right")
-    program, cotangents = inside(examination, overrides_of(engine), acceptance(engine))
+    differentiated = examination.feed.cotangents is not None
+    accepts = acceptance(engine, differentiated=differentiated)
+    program, cotangents = inside(examination, overrides_of(engine), accepts)
     values = any(not is_gradient(d) for d in verdict.deviations) or verdict.error is not None
-    found = (_first_value(program, engine, settings) if values else None) or _first_gradient(
-        program, cotangents, engine, settings
-    )
+    first = partial(_first_value, program, engine, settings, differentiated=differentiated)
+    found = (first() if values else None) or _first_gradient(program, cotangents, engine, settings)
     if found is None and not values:
-        found = _first_value(program, engine, settings)
+        found = first()
     return found or Place("control flow" if program.loops else "no operation by itself, the layer as a whole")
 
 
-def _first_value(program: Program, engine: Engine, settings: Settings) -> Place | None:
+def _first_value(
+    program: Program, engine: Engine, settings: Settings, *, differentiated: bool
+) -> Place | None:
     for position, unit in enumerate(program.units):
-        feed = feed_of(unit, program.inputs(unit), {}, {}, None)
+        # Zeros for cotangents: an engine may have other ways to a value where a gradient is taken, as it was here.
+        zeros = [rounded(np.zeros(program.spill.get(n).shape), d) for n, d in float_outputs(unit)]  # type: ignore[arg-type]
+        feed = feed_of(unit, program.inputs(unit), {}, {}, zeros if differentiated else None)
         examination = Examination(
             unit, feed, samples=settings.samples, seed=settings.seed + position, compiled=False
         )
         verdict = examination.judge(engine)
+        verdict.deviations = [d for d in verdict.deviations if not is_gradient(d)]
         if verdict.wrong:
+            verdict.worst = max(verdict.deviations, key=lambda d: d.ratio, default=verdict.worst)
             return Place(unit.label, unit, verdict, examination)
     return None
 
@@ -73,9 +83,14 @@ def _first_gradient(program: Program, cotangents: Any, engine: Engine, settings:
     return None
 
 
-def acceptance(engine: Engine) -> Any:
-    """Whether the engine's override takes a composite's arguments, found out by calling it on them."""
-    overrides = overrides_of(engine)
+def acceptance(engine: Engine, *, differentiated: bool) -> Any:
+    """Whether the engine's override takes a composite's arguments, found out by calling it on them.
+
+    Args:
+        engine: Whose override.
+        differentiated: Whether it is called where a gradient is taken, as the unit itself was: an engine may have
+            other ways there.
+    """
 
     def accepts(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         def there(x: Any) -> Any:
@@ -83,11 +98,29 @@ def acceptance(engine: Engine) -> Any:
                 return x
             return engine.asarray(x.numpy(), dtype=x.dtype, device=None)
 
+        def is_moving(x: Any) -> bool:
+            return engine.is_tensor(x) and dtypes.is_float(engine.dtype_of(x))
+
         with running(watch=None), use_backend(engine):
-            given, named = trees.map_structure(there, (args, kwargs))
-            try:
-                return overrides[name](*given, **named) is not NotImplemented
-            except Exception:  # it takes them, and fails: that is for the examination to find
-                return True
+            given = trees.map_structure(there, (args, kwargs))
+            taken = []
+
+            def attempt(*moving: Any) -> Any:
+                rest = iter(moving)
+                filled, named = trees.map_structure(lambda x: next(rest) if is_moving(x) else x, given)
+                override = engine_of(filled).overrides.get(name)
+                try:
+                    result = NotImplemented if override is None else override(*filled, **named)
+                except Exception:  # it takes them, and fails: that is for the examination to find
+                    result = None
+                taken.append(result is not NotImplemented)
+                return [], None
+
+            moving = [x for x in trees.flatten(given) if is_moving(x)]
+            if differentiated and moving:
+                engine.vjp(attempt, moving)
+            else:
+                attempt(*moving)
+        return taken[0]
 
     return accepts

@@ -1,17 +1,18 @@
-"""Which operations a model is made of on an engine: by layer, in order."""
+"""What a model is made of on an engine, and what it gives there: operations by layer, results bit for bit."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from kerasish.core import dtypes
 from kerasish.core.contract import Engine
 from kerasish.core.registry import get_engine
-from kerasish.diagnosis.examination import Examination
+from kerasish.diagnosis.examination import Examination, arrays
 from kerasish.diagnosis.location import acceptance
 from kerasish.diagnosis.ready import prepared
-from kerasish.diagnosis.units import Unit, overrides_of
+from kerasish.diagnosis.units import Outcome, Unit, evaluate, overrides_of
 from kerasish.diagnosis.walk import Settings, State, backwards, inside, record
 
 _QUICK = Settings(samples=0, seed=0, compiled=False, gradients=True)
@@ -65,13 +66,59 @@ def operations(model: Any, x: Any = None, *, engine: str | Engine) -> list[Opera
         if unit.kind == "op":
             found.append([_described(unit, unit.where, examination, used=True)])
             continue
-        part, ends = inside(examination, composites, acceptance(chosen))
+        part, ends = inside(examination, composites, acceptance(chosen, differentiated=True))
         used = part.used()
         within = [
             _described(e.unit, unit.where, e, used=used[i]) for i, e in backwards(part, ends, _QUICK, {}, {})
         ]
         found.append(within[::-1])
     return [operation for group in reversed(found) for operation in group]
+
+
+def outcomes(model: Any, x: Any = None, *, engine: str | Engine, where: str, seed: int = 0) -> list[Outcome]:
+    """Results, new values of variables and gradients of a layer alone on an engine, as `diff` runs it step by step.
+
+    Args:
+        model: A built model or layer.
+        x: Inputs; None: made up.
+        engine: Where it is run.
+        where: Path of the layer; of a layer with code of its own, every operation of that code is an outcome.
+        seed: Of what is made up.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((3,)), kerasish.layers.ReLU()], name="m")
+        >>> [sorted(o.gradients) for o in outcomes(model, engine="native", where="m/re_lu")]
+        [['gradient of the input']]
+    """
+    chosen = get_engine(engine)
+    state = State(model, {})
+    program, cotangents = record(
+        model, prepared(model, x, seed), None, state, overrides_of(chosen), training=True
+    )
+    settings = Settings(samples=0, seed=seed, compiled=False, gradients=True)
+    return [
+        evaluate(examination.unit, chosen, examination.feed)
+        for _, examination in backwards(program, cotangents, settings, state.weights, state.keys)
+        if examination.unit.where == where
+    ]
+
+
+def same_bits(one: Sequence[Outcome], two: Sequence[Outcome]) -> bool:
+    """Whether two lists of outcomes hold the same arrays, bit for bit.
+
+    Example:
+        >>> same_bits([], [])
+        True
+    """
+
+    def held(found: Sequence[Outcome]) -> list[Any]:
+        return [
+            {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays(outcome).items()}
+            for outcome in found
+        ]
+
+    return held(one) == held(two)
 
 
 def _described(unit: Unit, layer: str, examination: Examination, *, used: bool) -> Operation:

@@ -6,6 +6,7 @@ alone: that is what references are made of.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -102,10 +103,24 @@ def epsilon_changed(factor: float = 10.0) -> Fault:
     return fault
 
 
+@dataclasses.dataclass
+class Strikes:
+    """What a planted fault hit.
+
+    Attributes:
+        count: How often the operation was replaced.
+        overrides: Names of the composites within whose own implementation, forwards, that happened: seen from outside
+            it is those that the engine gets wrong. Of nested ones, the outermost.
+    """
+
+    count: int = 0
+    overrides: set[str] = dataclasses.field(default_factory=set)
+
+
 @contextmanager
 def planted(
     engine: str | Engine, operation: str, fault: Fault, *, where: str | None = None, inside: bool = True
-) -> Iterator[list[int]]:
+) -> Iterator[Strikes]:
     """Plant a fault for a while.
 
     Args:
@@ -116,7 +131,7 @@ def planted(
         inside: Whether layers inside of that layer are meant, too.
 
     Yields:
-        A list whose only element counts how often the fault struck.
+        What the fault has hit so far.
 
     Raises:
         ArgumentError: The engine has no such operation of its own.
@@ -133,8 +148,9 @@ def planted(
         raise ArgumentError(
             f"The {chosen.name} engine has no operation of that name.", where="planted", received=operation
         )
-    struck = [0]
+    struck = Strikes()
     active = False
+    entered = _Entered(struck)
 
     def faulty(original: Operation) -> Operation:
         def call(*args: Any, **keywords: Any) -> Any:
@@ -146,7 +162,7 @@ def planted(
                 result = fault(original, args, keywords)
             finally:
                 active = False
-            struck[0] += result is not NotImplemented
+            struck.count += result is not NotImplemented
             return result
 
         return call
@@ -155,14 +171,51 @@ def planted(
         for table in tables:
             stack.callback(table.__setitem__, operation, table[operation])
             table[operation] = faulty(table[operation])
+        for overrides in _overrides(chosen):
+            for name in set(overrides) - {operation}:
+                stack.callback(overrides.__setitem__, name, overrides[name])
+                overrides[name] = entered.noting(name, overrides[name])
         yield struck
 
 
-def _tables(engine: Engine) -> list[dict[str, Operation]]:
-    """An engine's operations, those of its helpers that trace and differentiate included."""
+class _Entered:
+    """Notes the overrides that a fault strikes within."""
+
+    def __init__(self, struck: Strikes) -> None:
+        self.struck = struck
+        self.depth = 0
+
+    def noting(self, name: str, override: Operation) -> Operation:
+        """The override, which leaves its name if the fault strikes while it runs."""
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            before, outermost = self.struck.count, self.depth == 0
+            self.depth += 1
+            try:
+                result = override(*args, **keywords)
+            finally:
+                self.depth -= 1
+            if outermost and self.struck.count > before and result is not NotImplemented:
+                self.struck.overrides.add(name)
+            return result
+
+        return call
+
+
+def _engines(engine: Engine) -> list[Engine]:
+    """An engine, and its helpers that trace and differentiate."""
     helpers = {id(e): e for e in TABLE.values() if e is not None and e.supports("traced_host")}
-    engines = [engine, *(helpers.values() if engine.supports("host") else ())]
-    return [table for e in engines for table in (e.primitives, e.overrides)]
+    return [engine, *(helpers.values() if engine.supports("host") else ())]
+
+
+def _tables(engine: Engine) -> list[dict[str, Operation]]:
+    """An engine's operations, those of its helpers included."""
+    return [*(e.primitives for e in _engines(engine)), *_overrides(engine)]
+
+
+def _overrides(engine: Engine) -> list[dict[str, Operation]]:
+    """An engine's overrides, those of its helpers included; a table that several share comes once."""
+    return list({id(e.overrides): e.overrides for e in _engines(engine)}.values())
 
 
 def _concerns(args: tuple[Any, ...], keywords: dict[str, Any], where: str | None, inside: bool) -> bool:
