@@ -168,7 +168,7 @@ def test_random_numbers_follow_the_key():
 
 
 def graphs() -> int:
-    return sum(isinstance(x, Graph) for x in gc.get_objects())
+    return sum(type(x) is Graph for x in gc.get_objects())  # isinstance asks proxies of other libraries
 
 
 def test_one_collection_frees_a_function_and_the_graphs_within():
