@@ -26,6 +26,9 @@ from benchmarks.worker import pin_cores
 
 Array = np.ndarray[Any, Any]
 
+_UNTIL_ASLEEP = 0.05
+"""Seconds after which OpenBLAS's threads have stopped waiting for work on the cores that ours need."""
+
 BARS = {"avx512": 1.3, "avx2": 0.9, "generic": 0.0}
 """GFLOP/s over OpenBLAS's, on squares of 256 to 2048 in float32."""
 
@@ -145,6 +148,8 @@ def measure(kernels: Any, case: Case, clock: Callable[[], float], samples: int) 
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(samples):
         for call, found in ((ours, times[0]), (theirs, times[1])):
+            time.sleep(_UNTIL_ASLEEP)
+            call()
             start = clock()
             call()
             found.append(clock() - start)

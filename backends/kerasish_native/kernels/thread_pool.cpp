@@ -12,11 +12,15 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "cpu_limits.hpp"
 
 #if !defined(_WIN32)
 #include <pthread.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -58,6 +62,36 @@ struct alignas(64) Lane {
 };
 
 thread_local bool inside_pool = false;
+
+// Keeps workers off the CPU of the thread that wakes them. Linux may let a thread go on where it slept, behind its waker,
+// for milliseconds while another CPU is idle.
+class Places {
+ public:
+#if defined(__linux__)
+  void add(std::thread& worker) {
+    if (workers_.empty()) sched_getaffinity(0, sizeof allowed_, &allowed_);
+    workers_.push_back(worker.native_handle());
+  }
+
+  void avoid_caller() {
+    const int cpu = sched_getcpu();
+    if (cpu < 0 || cpu == avoided_ || !CPU_ISSET(cpu, &allowed_)) return;
+    avoided_ = cpu;
+    cpu_set_t others = allowed_;
+    CPU_CLR(cpu, &others);
+    if (static_cast<std::size_t>(CPU_COUNT(&others)) < workers_.size()) return;
+    for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof others, &others);
+  }
+
+ private:
+  cpu_set_t allowed_{};
+  std::vector<pthread_t> workers_;
+  int avoided_ = -1;
+#else
+  void add(std::thread&) {}
+  void avoid_caller() {}
+#endif
+};
 
 // The state of the job at hand, in one word: who may still join it and who is at work on it. The job's own fields are
 // written only while nobody is, and read only between joining and leaving.
@@ -104,7 +138,9 @@ class Pool {
     started_ = true;
     for (int i = 1; i < num_threads(); ++i) {
       try {
-        std::thread([this, i] { work(static_cast<std::size_t>(i)); }).detach();
+        std::thread worker([this, i] { work(static_cast<std::size_t>(i)); });
+        places_.add(worker);
+        worker.detach();
         ++workers_;
       } catch (const std::system_error&) {
         return;  // The system gives no more threads: run on those it gave.
@@ -157,6 +193,7 @@ class Pool {
 
   void wake(int wanted) {
     if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+    places_.avoid_caller();
     int calls = 0;
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -225,6 +262,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
+  Places places_;
   int workers_ = 0;
   bool started_ = false;
 };
