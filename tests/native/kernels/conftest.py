@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -68,3 +71,21 @@ def step_on_fixture() -> Callable[..., None]:
 def bench() -> Workbench:
     """An empty workbench, for programs of several steps."""
     return Workbench()
+
+
+@pytest.fixture
+def printed_by() -> Callable[[str, str, str], str]:
+    """`printed_by(file, isa, threads)`: what a file prints as a program, which chooses both before it loads kernels."""
+
+    def run(file: str, isa: str, threads: str) -> str:
+        done = subprocess.run(
+            [sys.executable, file],
+            env={**os.environ, "KERASISH_ISA": isa, "KERASISH_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

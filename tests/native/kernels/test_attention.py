@@ -1,8 +1,6 @@
 """Attention: within the rounding of its sums for all sizes, strides, masks, types and instruction sets."""
 
 import hashlib
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -242,18 +240,10 @@ def digest():
 
 
 @pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
-def test_bits_do_not_depend_on_threads(isa):
+def test_bits_do_not_depend_on_threads(isa, printed_by):
     digests = set()
     for threads in ("1", "2", "5"):
-        done = subprocess.run(
-            [sys.executable, __file__],
-            env={**os.environ, "KERASISH_ISA": isa, "KERASISH_NUM_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        digests.add(done.stdout)
+        digests.add(printed_by(__file__, isa, threads))
     assert len(digests) == 1
 
 

@@ -1,8 +1,6 @@
 """Convolutions and their gradients: within the rounding of their sums, on all geometries, types, instruction sets."""
 
 import hashlib
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -301,18 +299,10 @@ def digests():
 
 
 @pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
-def test_results_repeat_bit_for_bit_on_every_instruction_set(isa):
+def test_results_repeat_bit_for_bit_on_every_instruction_set(isa, printed_by):
     found = []
     for threads in ("1", "2", "2", "5"):
-        done = subprocess.run(
-            [sys.executable, __file__],
-            env={**os.environ, "KERASISH_ISA": isa, "KERASISH_NUM_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found.append(done.stdout.split())
+        found.append(printed_by(__file__, isa, threads).split())
     assert len({sums for sums, _ in found}) == 1
     assert found[1] == found[2]
 
