@@ -17,7 +17,7 @@ class Batches:
             rows = self.rows[start : start + self.size]
             try:
                 self._found.update(zip(range(start, start + len(rows)), self.ask(rows), strict=True))
-            except Exception:
+            except Exception:  # one row of the batch is at fault: only its own test is to fail
                 self._found[index] = self.ask([self.rows[index]])[0]
         return self._found[index]
 

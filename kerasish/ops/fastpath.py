@@ -231,7 +231,7 @@ def rearrangement(name: str, plan: Callable[..., dict[str, Any]]) -> Callable[[F
                 return general(x, *args, **kwargs)
             try:
                 return engine.primitives[name](x, **remembered(x.shape, *args))
-            except Exception:
+            except Exception:  # the long way says what is wrong
                 return general(x, *args)
 
         OPERATIONS[function.__name__] = call
@@ -336,7 +336,7 @@ def indexing(name: str) -> Callable[[F], F]:
                 return general(x, key)
             try:
                 result = kernel(x, items=items)
-            except Exception:
+            except Exception:  # the long way says what is wrong
                 return general(x, key)
             return general(x, key) if result is NotImplemented else result
 
