@@ -26,8 +26,8 @@ from benchmarks.worker import pin_cores
 
 Array = np.ndarray[Any, Any]
 
-_UNTIL_ASLEEP = 0.05
-"""Seconds after which OpenBLAS's threads have stopped waiting for work on the cores that ours need."""
+_LOOK_EVERY = 0.02
+"""Seconds between looks at whether this process still uses its CPUs."""
 
 BARS = {"avx512": 1.3, "avx2": 0.9, "generic": 0.0}
 """GFLOP/s over OpenBLAS's, on squares of 256 to 2048 in float32."""
@@ -139,6 +139,14 @@ def numpy_call(case: Case, repeats: int) -> tuple[Callable[[], object], Array]:
     return call, c
 
 
+def wait_until_idle() -> None:
+    """Return when no thread of this process runs: OpenBLAS's spin for 0.1 s on the cores that ours need next."""
+    used = -math.inf
+    while time.process_time() - used > 0.1 * _LOOK_EVERY:
+        used = time.process_time()
+        time.sleep(_LOOK_EVERY)
+
+
 def measure(kernels: Any, case: Case, clock: Callable[[], float], samples: int) -> tuple[float, float]:
     """Return GFLOP/s of ours and of NumPy's."""
     repeats = max(1, round(4e7 / case.flops))
@@ -148,7 +156,7 @@ def measure(kernels: Any, case: Case, clock: Callable[[], float], samples: int) 
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(samples):
         for call, found in ((ours, times[0]), (theirs, times[1])):
-            time.sleep(_UNTIL_ASLEEP)
+            wait_until_idle()
             call()
             start = clock()
             call()

@@ -32,6 +32,7 @@ namespace {
 constexpr int max_threads = 256;
 constexpr int looks_between_clocks = 64;  // about 3 µs: the clock is read, and the session's end seen, so often
 constexpr std::chrono::microseconds idle_in_session{200};
+constexpr std::chrono::microseconds idle_between_sessions{50};  // waking a worker costs as much
 constexpr std::chrono::microseconds caller_patience{50};  // for workers inside a range, before the caller sleeps
 
 inline void relax() {
@@ -227,6 +228,10 @@ class Pool {
     return ticket::places(word) != 0 && ticket::number(word) != last;
   }
 
+  std::chrono::microseconds patience() const {
+    return sessions_.load(std::memory_order_relaxed) != 0 ? idle_in_session : idle_between_sessions;
+  }
+
   // Returns when there may be a job other than number `last` to join.
   void look_out(std::uint64_t last) {
     const auto start = std::chrono::steady_clock::now();
@@ -235,8 +240,7 @@ class Pool {
         if (is_open(ticket_.load(std::memory_order_relaxed), last)) return;
         relax();
       }
-    } while (sessions_.load(std::memory_order_relaxed) != 0 &&
-             std::chrono::steady_clock::now() - start < idle_in_session);
+    } while (std::chrono::steady_clock::now() - start < patience());
     std::unique_lock<std::mutex> lock(mutex_);
     // Either this look sees a new job, or its caller sees the sleeper: both orders are sequentially consistent.
     sleepers_.fetch_add(1, std::memory_order_seq_cst);

@@ -5,7 +5,7 @@
 // * After fork() the child begins with a fresh pool; the parent's threads do not exist there.
 // * A call made while the pool is busy (another Python thread, or from inside a kernel) runs on its caller.
 // * Workers help, nobody waits for them to come: a call whose workers are late (a busy machine) is done by its caller.
-// * Workers sleep, except that between the parallel calls of a PoolSession they stay awake for a while.
+// * Workers sleep, but stay awake for a while after a parallel call, longer between those of a PoolSession.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace kerasish {
 // Throws std::invalid_argument when KERASISH_NUM_THREADS is not a positive integer.
 int num_threads();
 
-// While one exists, a worker that has run out of work looks out for more for up to 200 µs before it sleeps, so that
-// many short kernels in a row start at once. Sessions may overlap; constructing one wakes nobody.
+// While one exists, a worker that has run out of work looks out for more for up to 200 µs before it sleeps, else for up
+// to 50, so that many short kernels in a row start at once. Sessions may overlap; constructing one wakes nobody.
 class PoolSession {
  public:
   PoolSession();
