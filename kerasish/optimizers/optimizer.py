@@ -113,6 +113,7 @@ class Optimizer:
         self._validate()
         self.built = False
         self._variables: list[Variable] = []
+        self._before_build: list[Variable] = []
         self._trainable_variables: list[Variable] = []
         self._positions: dict[int, int] = {}
         self._averages: list[Variable | None] = []
@@ -232,6 +233,7 @@ class Optimizer:
                 raise ArgumentError(
                     "An optimizer changes Variables.", where=self.name, received=type(variable).__name__
                 )
+        self._before_build = self.variables
         if variables:
             for own in self._variables:
                 own.to_engine(variables[0].engine)
@@ -549,12 +551,15 @@ class Optimizer:
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` wrote; another number of variables is skipped with a warning."""
         own = self.variables
+        stepped = any(int(v.numpy()) for v in self._before_build if v.name == "iteration")
+        if len(store) == len(self._before_build) and not stepped:
+            own = (
+                self._before_build
+            )  # written before its first step, too: its slots would be as fresh as ours
         if len(store) != len(own):
-            text = (
-                f"{self.name}: the file holds {len(store)} optimizer variables, the optimizer has {len(own)}; "
-                "they are skipped, so training restarts with fresh slots."
-            )
-            warnings.warn(text, stacklevel=2)
+            counts = f"holds {len(store)} optimizer variables, the optimizer has {len(own)}"
+            rest = "they are skipped, so training restarts with fresh slots"
+            warnings.warn(f"{self.name}: the file {counts}; {rest}.", stacklevel=2)
             return
         for index, variable in enumerate(own):
             variable.assign(np.asarray(store[str(index)]))

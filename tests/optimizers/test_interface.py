@@ -277,11 +277,32 @@ def test_engines_do_not_mix():
 
 def test_state_of_another_size_is_skipped_with_a_warning():
     file = {}
-    optimizers.Adam().save_own_variables(file)
+    optimizers.SGD(momentum=0.9).save_own_variables(file)
     optimizer, w = optimizers.Adam(), weight()
-    optimizer.build([w])
+    optimizer.apply([np.ones(2, "float32")], [w])
     with pytest.warns(UserWarning, match="holds 2 optimizer variables, the optimizer has 4"):
         optimizer.load_own_variables(file)
+    assert int(optimizer.iterations) == 1
+
+
+UNTRAINED = {
+    "adam": lambda rate: optimizers.Adam(rate),
+    "schedule": lambda _: optimizers.Adam(optimizers.schedules.CosineDecay(0.5, 10)),
+    "loss scale": lambda rate: optimizers.LossScaleOptimizer(optimizers.Adam(rate)),
+    "accumulation": lambda rate: optimizers.SGD(rate, momentum=0.9, gradient_accumulation_steps=2),
+}
+
+
+@pytest.mark.parametrize("made", UNTRAINED.values(), ids=UNTRAINED)
+def test_state_from_before_the_first_step_needs_no_slots(made):
+    file = {}
+    made(0.5).save_own_variables(file)
+    optimizer, w = made(0.25), weight()
+    optimizer.build([w])
+    optimizer.load_own_variables(file)
+    assert float(optimizer.learning_rate) == 0.5
+    assert int(optimizer.iterations) == 0
+    optimizer.apply([np.ones(2, "float32")], [w])
 
 
 def test_operators_of_raw_tensors_see_the_value_of_the_step(engine):

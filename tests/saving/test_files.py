@@ -193,6 +193,20 @@ def small(units=3):
     return kerasish.Sequential([kerasish.Input((4,)), *dense])
 
 
+@pytest.mark.parametrize("direction", [*DIRECTIONS, "ours"])
+def test_a_model_that_was_never_trained_is_whole(tmp_path, direction, recwarn):
+    source, target = DIRECTIONS.get(direction, (kerasish, kerasish))
+    model = MODELS["functional"](source)
+    model.compile(source.optimizers.Adam(0.5), "sparse_categorical_crossentropy")
+    model.save(tmp_path / "m.keras")
+    loaded = target.models.load_model(tmp_path / "m.keras")
+    if target is kerasish:  # Keras warns of such files, its own included
+        assert not [w for w in recwarn if "optimizer" in str(w.message)]
+    assert float(loaded.optimizer.learning_rate) == 0.5
+    assert int(loaded.optimizer.iterations) == 0
+    train_on(loaded)
+
+
 def test_compile_false_and_include_optimizer(tmp_path):
     model = small()
     model.compile("adam", "mse")
