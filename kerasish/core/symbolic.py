@@ -33,7 +33,7 @@ class SymbolicTensor(TensorOperators):
         self.name = name or "tensor"
         self.node: Node | None = None
         self.index = 0
-        self.mask: SymbolicTensor | None = None
+        self.mask: AbstractTensor | None = None  # what the layer that made it says of its time steps
         self.sparse = False
 
     @property

@@ -349,29 +349,36 @@ class Layer(Owner):
         try:
             if self.input_spec is not None:
                 check_inputs(self.input_spec, first)
-            outputs = self._infer(args, kwargs)
+            outputs, masks = self._infer(args, kwargs)
         except KerasishError as error:
             raise error.at(self.where) from None
         node = Node(self, args, kwargs)
         result = lift(node, outputs, self._name)
+        for symbolic, mask in zip(trees.flatten(result), masks, strict=True):
+            if mask is not None:
+                symbolic.mask = mask
         self._nodes_io = (first, result)
         self._called = True
         return result
 
-    def _infer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Abstract outputs for symbolic arguments; builds what is not built."""
-        custom = type(self).compute_output_spec
-        with abstract_call():
+    def _infer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """Abstract outputs for symbolic arguments, and the mask of each; builds what is not built."""
+        with abstract_call() as context:
             low_args, low_kwargs = lower(args), lower(kwargs)
-            if custom is not Layer.compute_output_spec:
+            _lower_masks(context, (args, kwargs), (low_args, low_kwargs))
+            if type(self).compute_output_spec is Layer.compute_output_spec:
+                outputs = Layer.__call__(self, *low_args, **low_kwargs)
+            else:
                 if not self.built:
                     self._build_for(args, kwargs)
-                return lower(self.compute_output_spec(*args, **kwargs))
-            return Layer.__call__(self, *low_args, **low_kwargs)
+                outputs = lower(self.compute_output_spec(*args, **kwargs))
+                if context.masks:
+                    self._pass_masks(context, low_args[0] if low_args else None, outputs, None)
+            return outputs, [context.get_mask(x) for x in trees.flatten(outputs)]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic outputs for symbolic inputs, without recording a node."""
-        outputs = self._infer(args, kwargs)
+        outputs, _ = self._infer(args, kwargs)
         return trees.map_structure(
             lambda x: SymbolicTensor(shapes.opened(x.shape), x.dtype) if isinstance(x, AbstractTensor) else x,
             outputs,
@@ -581,3 +588,10 @@ def _carry_masks(context: CallContext, before: tuple[Any, ...], after: tuple[Any
             mask = context.get_mask(old)
             if mask is not None:
                 context.set_mask(new, mask)
+
+
+def _lower_masks(context: CallContext, symbolic: Any, abstract: Any) -> None:
+    """Masks of symbolic tensors, for layers that use them, while shapes are inferred."""
+    for given, low in zip(trees.flatten(symbolic), trees.flatten(abstract), strict=True):
+        if isinstance(given, SymbolicTensor) and given.mask is not None:
+            context.set_mask(low, given.mask)

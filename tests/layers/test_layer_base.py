@@ -363,6 +363,45 @@ def test_a_layer_can_be_copied():
     assert twin.weights[0] is twin.kernel
 
 
+class _NeedsMask(layers.Layer):
+    """Asks for its mask, as layers that weigh time steps do, and cannot do without."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return inputs * ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+
+
+class _NeedsMaskWithSpec(_NeedsMask):
+    def compute_output_spec(self, inputs, mask=None):
+        return kerasish.KerasTensor(inputs.shape, inputs.dtype)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        lambda: [_NeedsMask()],
+        lambda: [layers.Dense(2), layers.Dropout(0.5), _NeedsMask()],
+        lambda: [_NeedsMaskWithSpec(), _NeedsMask()],
+        lambda: [layers.LSTM(3, return_sequences=True), _NeedsMask()],
+    ],
+    ids=["next", "through layers", "through a layer that declares its shape", "through a recurrent layer"],
+)
+def test_masks_are_there_while_a_functional_model_is_built(chain):
+    ids = kerasish.Input((None,), dtype="int32")
+    x = layers.Embedding(5, 2, mask_zero=True)(ids)
+    for layer in chain():
+        x = layer(x)
+    inner = kerasish.Model(ids, x)
+    model = kerasish.Model(ids, _NeedsMask()(inner(ids)))
+    y = ops.convert_to_numpy(model(np.array([[1, 2, 0]])))
+    assert y.shape[:2] == (1, 3)
+    assert np.abs(y[0, :2]).sum() > 0
+    assert not y[0, 2].any()
+
+
 def test_masks_pass_between_eager_calls_and_are_not_kept_alive():
     embedding = layers.Embedding(5, 2, mask_zero=True)
     y = embedding(np.array([[1, 2, 0]]))
