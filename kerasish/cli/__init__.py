@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from kerasish import __version__
 from kerasish.cli import compare, demo, diff, info, plot, summary
-from kerasish.core.errors import KerasishError
+from kerasish.core.errors import KerasishError, UnknownNameError
 
 _COMMANDS = (demo, info, compare, diff, summary, plot)
 
@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for module in _COMMANDS:
         module.add_command(commands)
     given, rest = _split(list(sys.argv[1:] if arguments is None else arguments))
+    wanted = next((word for word in given if not word.startswith("-")), None)
+    if wanted is not None and wanted not in commands.choices:
+        parser.error(str(UnknownNameError.of("command", wanted, commands.choices)))
     options = parser.parse_args(given)
     if rest and not hasattr(options, "arguments"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from kerasish import layers, models
 from kerasish.core import registry
+from kerasish.core.errors import ArgumentError
 from kerasish.core.seeds import set_random_seed
 from kerasish.datasets import digits
 from kerasish.losses import SparseCategoricalCrossentropy
@@ -27,7 +28,7 @@ def add_command(commands: Any) -> None:
         epilog="Example: kerasish demo --backend torch --out runs",
     )
     parser.add_argument("--backend", help="engine to run on (default: KERASISH_BACKEND, else native)")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=20, metavar="N", help="default: 20")
     parser.add_argument(
         "--out", type=Path, default=Path("."), help="folder for the model file and the picture"
     )
@@ -36,6 +37,9 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate, show, save."""
+    if options.epochs < 1:
+        raise ArgumentError("--epochs must be at least 1.", received=options.epochs)
+    options.out.mkdir(parents=True, exist_ok=True)
     if options.backend:
         registry.set_backend(options.backend)
     console = Console()
@@ -54,7 +58,6 @@ def run(options: argparse.Namespace) -> int:
     predicted = np.argmax(model.predict(x_test, verbose=0), axis=-1)
     console.print(confusion(y_test, predicted))
     console.print(f"trained in {seconds:.1f} s  ·  test accuracy [bold]{accuracy:.4f}[/]")
-    options.out.mkdir(parents=True, exist_ok=True)
     target = options.out / "digits.keras"
     model.save(target)
     console.print(f"model saved as {target}")

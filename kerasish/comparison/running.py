@@ -138,6 +138,8 @@ def check(plan: Plan) -> None:
         value = getattr(plan, name)
         if value is not None and value < 1:
             raise ArgumentError(f"`{name}` must be at least 1.", where=where, received=value)
+    if plan.timeout is not None and not plan.timeout > 0:
+        raise ArgumentError("`timeout` must be more than 0 seconds.", where=where, received=plan.timeout)
 
 
 def run_once(plan: Plan, contender: Contender, repeat: int, folder: Path) -> Run:

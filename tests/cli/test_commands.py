@@ -283,10 +283,13 @@ def test_help_has_examples(command, capsys):
 MISTAKES = [
     (["demo", "--backend", "troch"], "did you mean 'torch'"),
     (["demo", "--backend", "ghost"], 'pip install "kerasish[ghost]"'),
+    (["demo", "--epochs", "0", "--out", "{file}"], "--epochs must be at least 1"),
+    (["demo", "--out", "{file}"], "{file}"),
     (["compare", "absent.py"], "does not exist"),
     (["compare", "."], "is a folder"),
     (["compare", "{file}", "--backends", "troch"], "did you mean 'torch'"),
     (["compare", "{file}", "--repeat", "0"], "`repeat` must be at least 1"),
+    (["compare", "{file}", "--timeout", "-1"], "`timeout` must be more than 0 seconds"),
     (["compare", "{file}", "-o", "{file}"], "is not a folder"),
     (["summary", "absent.keras"], "absent.keras"),
     (["summary", "{file}"], "{file}"),
@@ -310,6 +313,7 @@ def test_mistakes_are_one_line_and_code_2(arguments, message, saved, tmp_path, c
     file.write_text("print()")
     assert main([a.format(file=file, model=saved) for a in arguments]) == 2
     streams = capsys.readouterr()
+    assert streams.out == ""
     assert message.format(file=file, model=saved) in streams.err
     assert "Traceback" not in streams.err
     assert len(streams.err.strip().splitlines()) == 1
@@ -318,25 +322,28 @@ def test_mistakes_are_one_line_and_code_2(arguments, message, saved, tmp_path, c
     assert not streams.err.startswith(f"kerasish {command}: {command}: ")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["nonsense"],
-        [],
-        ["compare"],
-        ["compare", "x.py", "--repeat", "many"],
-        ["compare", "x.py", "y.py"],
-        ["info", "--", "x"],
-        ["plot"],
-        ["diff"],
-        ["diff", "x.keras", "--batch", "many"],
-    ],
-)
-def test_wrong_command_line_is_code_2(arguments, capsys):
+WRONG_LINES = [
+    (["nonsense"], "Unknown command 'nonsense'"),
+    (["compaer", "x.py"], "did you mean 'compare'?"),
+    ([], "COMMAND"),
+    (["compare"], "script"),
+    (["compare", "x.py", "--repeat", "many"], "--repeat"),
+    (["compare", "x.py", "y.py"], "y.py"),
+    (["info", "--", "x"], "x"),
+    (["plot"], "model"),
+    (["diff"], "model"),
+    (["diff", "x.keras", "--batch", "many"], "--batch"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_LINES, ids=[" ".join(a) for a, _ in WRONG_LINES])
+def test_wrong_command_line_is_code_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    *usage, error = capsys.readouterr().err.splitlines()
+    assert usage[0].startswith("usage: ")
+    assert message in error
 
 
 def test_the_command_is_installed():
