@@ -105,8 +105,31 @@ def pair_targets(y: Any, y_pred: Any, names: list[str]) -> list[Any]:
     return flat
 
 
+def pack(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """A batch as `unpack` takes it, as short as it can be: x, (x, y) or (x, y, sample_weight).
+
+    A list or tuple of inputs alone comes as (x,), so that it is not taken for inputs and targets. Weights without
+    targets are left out, as Keras does.
+
+    Example:
+        >>> pack([1], [2])
+        ([1], [2])
+    """
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
 def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
+    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight), None for what is not there.
+
+    Raises:
+        DataError: A tuple of more than three.
+
+    Example:
+        >>> unpack(([1], [2]))
+        ([1], [2], None)
+    """
     if isinstance(data, list):
         data = tuple(data)
     if not isinstance(data, tuple):
