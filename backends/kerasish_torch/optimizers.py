@@ -5,6 +5,7 @@ Measured on one CPU core, Adam over ten tensors of 10,000 elements: fused 29 µs
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -82,6 +83,11 @@ _watched_adam = operation(
 )
 
 
+def _one_minus_power(beta: float, t: Tensor) -> Tensor:
+    """1 − beta^t without cancellation, as the composites compute it."""
+    return -torch.expm1(t * (math.log(beta) if beta else -math.inf))
+
+
 def adam_on_device(
     params: Tensors, grads: Tensors, ms: Tensors, vs: Tensors, *scalars: Tensor, **options: Any
 ) -> Any:
@@ -91,7 +97,7 @@ def adam_on_device(
     if options["weight_decay"]:
         torch._foreach_mul_(params, (1.0 - lr * options["weight_decay"]).to(dtype))
     t = step.to(lr.dtype)
-    rate = lr * torch.sqrt(1.0 - beta_2**t) / (1.0 - beta_1**t)
+    rate = lr * torch.sqrt(_one_minus_power(beta_2, t)) / _one_minus_power(beta_1, t)
     torch._foreach_lerp_(ms, grads, 1.0 - beta_1)
     torch._foreach_mul_(vs, beta_2)
     torch._foreach_addcmul_(vs, grads, grads, 1.0 - beta_2)

@@ -7,12 +7,7 @@ from kerasish.core.contract import Tensor
 from kerasish.core.convert import dtype_of, shape_of
 from kerasish.core.dispatch import overridable
 from kerasish.optimizers.clipping import squared_norm
-from kerasish.optimizers.rules import Tensors, corrected_rate, decayed, scalar_like, toward
-
-
-def one_minus_power(beta: float, t: Tensor) -> Tensor:
-    """1 − beta^t."""
-    return p.subtract(1.0, p.power(beta, t))
+from kerasish.optimizers.rules import Tensors, corrected_rate, decayed, one_minus_power, scalar_like, toward
 
 
 @overridable
