@@ -31,8 +31,7 @@ class Gan(kerasish.Model):
     def call(self, noise):
         return self.generator(noise)
 
-    def train_step(self, batch):
-        real = batch[0]
+    def train_step(self, real):
         count = ops.shape(real)[0]
         ones, zeros = ops.ones((count, 1)), ops.zeros((count, 1))
 

@@ -224,12 +224,13 @@ class Compilable:
         if self._compiled_metrics is not None and y is not None:
             self._compiled_metrics.update(y, y_pred, sample_weight)
 
-    def train_step(self, batch: Any) -> dict[str, Any]:
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step of training on a batch; runs on every engine. Override it for another way of training.
 
+        `data` is x, (x, y) or (x, y, sample_weight): what `fit` was given. `utils.unpack_x_y_sample_weight` tells.
         Everything in it may use variables, optimizers and metrics as usual: it runs inside one pure, compiled step.
         """
-        self._train_on(batch)
+        self._train_on(data)
         return self.get_metrics_result()
 
     def _train_on(self, batch: Any) -> None:
@@ -246,9 +247,9 @@ class Compilable:
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         self._update_metrics(y, y_pred, sample_weight)
 
-    def test_step(self, batch: Any) -> dict[str, Any]:
+    def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation on a batch."""
-        self._test_on(batch)
+        self._test_on(data)
         return self.get_metrics_result()
 
     def _test_on(self, batch: Any) -> None:
@@ -258,9 +259,9 @@ class Compilable:
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         self._update_metrics(y, y_pred, sample_weight)
 
-    def predict_step(self, batch: Any) -> Any:
+    def predict_step(self, data: Any) -> Any:
         """Predictions for a batch."""
-        x, _, _ = unpack(batch)
+        x, _, _ = unpack(data)
         return self(x, training=False)  # type: ignore[operator]
 
 

@@ -23,7 +23,7 @@ from kerasish.training.logs import LazyLogs
 from kerasish.training.loop import Interrupt, run_batches
 from kerasish.training.passes import Pass, evaluate, expect_batches, train
 from kerasish.training.step import StepFunction
-from kerasish.training.structure import unpack
+from kerasish.training.structure import pack, unpack
 
 
 class Trainer(Compilable):
@@ -56,14 +56,16 @@ class Trainer(Compilable):
 
     def _body(self, kind: str) -> tuple[Callable[[Any], Any], bool]:
         """The function of a batch to compile, and whether its result is the logs (an overridden step)."""
-        public, private = {
-            "train": ("train_step", self._train_on),
-            "test": ("test_step", self._test_on),
-            "predict": ("predict_step", None),
-        }[kind]
-        if private is not None and getattr(type(self), public) is getattr(Compilable, public):
-            return private, False
-        return getattr(self, public), True
+        if kind == "train" and type(self).train_step is Compilable.train_step:
+            return self._train_on, False
+        if kind == "test" and type(self).test_step is Compilable.test_step:
+            return self._test_on, False
+        return self._public_step(kind), True
+
+    def _public_step(self, kind: str) -> Callable[[Any], Any]:
+        """`train_step`, `test_step` or `predict_step`, given x, (x, y) or (x, y, sample_weight), whatever there is."""
+        step = getattr(self, f"{kind}_step")
+        return lambda batch: step(pack(*unpack(batch)))
 
     def _step(self, kind: str) -> StepFunction:
         engine = self._engine_in_force()
@@ -97,7 +99,7 @@ class Trainer(Compilable):
         specs = trees.map_structure(_symbol, batch)
         with use_backend(self._engine_in_force()):
             if kind == "predict":
-                infer(self.predict_step, specs)
+                infer(self._public_step(kind), specs)
             else:
                 self._infer_call(specs)
                 self._infer_step(kind, specs)
@@ -115,7 +117,7 @@ class Trainer(Compilable):
             infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
 
     def _infer_step(self, kind: str, specs: Any) -> None:
-        step = self.train_step if kind == "train" else self.test_step
+        step = self._public_step(kind)
         count = len(self.weights)  # type: ignore[attr-defined]
         infer(step, specs)
         if len(self.weights) != count:  # type: ignore[attr-defined]

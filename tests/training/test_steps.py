@@ -11,6 +11,7 @@ import pytest
 
 import kerasish
 from kerasish import layers, ops
+from kerasish.core import trees
 from kerasish.core.convert import to_numpy
 from kerasish.core.differentiate import value_and_grad_of_variables
 from kerasish.core.errors import (
@@ -189,6 +190,45 @@ def test_add_loss_counts(engine):
     plain = np.square(model.predict(X, verbose=0) - Y).mean()
     np.testing.assert_allclose(
         model.evaluate(X, Y, batch_size=22, verbose=0), plain + 0.5 * np.square(X).mean(), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((X,), "array"),
+        ((X, Y), ("array", "array")),
+        ((X, Y, np.ones(len(X))), ("array", "array", "array")),
+        (([X, X],), (["array", "array"],)),
+        (({"a": X}, Y), ({"a": "array"}, "array")),
+    ],
+    ids=["x", "x, y", "x, y, weights", "inputs", "named inputs and y"],
+)
+def test_steps_of_ones_own_are_given_what_fit_was(given, expected):
+    seen = []
+
+    class Looks(kerasish.Model):
+        def train_step(self, data):
+            seen.append(trees.map_structure(lambda leaf: "array", data))
+            return {"loss": ops.sum(trees.flatten(data)[0])}
+
+        test_step = train_step
+
+        def predict_step(self, data):
+            seen.append(trees.map_structure(lambda leaf: "array", data))
+            return ops.ones((3, 1))
+
+    model = Looks()
+    model.compile("sgd")
+    x, y, weights = (*given, None, None)[:3]
+    model.fit(x, y, sample_weight=weights, verbose=0)
+    model.evaluate(x, y, sample_weight=weights, verbose=0)
+    assert len(seen) > 1
+    assert all(one == expected for one in seen)
+    seen.clear()
+    model.predict(x, verbose=0)
+    assert all(
+        one == (expected[0] if isinstance(expected, tuple) and y is not None else expected) for one in seen
     )
 
 
