@@ -166,26 +166,23 @@ def current_device() -> str | None:
 
 def discover(kind: type, x: object) -> Engine | None:
     """Find which engine owns objects of type `kind`, and remember it."""
-    owner = None
-    if issubclass(
-        kind, (np.generic, np.ndarray)
-    ):  # scalars, memory maps: host data, also where tensors are arrays
-        TABLE[kind] = None
-        return None
-    for engine in list(_engines.values()):
-        if engine.is_tensor(x):
-            owner = engine
-            break
-    else:
-        module = kind.__module__.partition(".")[0]
-        for name, info in engine_infos().items():
-            # A tensor of a framework whose engine was not built yet: build it now, its framework is loaded already.
-            if any(required.partition(".")[0] == module.removesuffix("lib") for required in info.requires):
-                engine = get_engine(name)
-                owner = engine if engine.is_tensor(x) else None
-                break
+    # NumPy's scalars and memory maps are host data, also where an engine's tensors are arrays.
+    owner = None if issubclass(kind, (np.generic, np.ndarray)) else _owner(kind, x)
     TABLE[kind] = owner
     return owner
+
+
+def _owner(kind: type, x: object) -> Engine | None:
+    for engine in list(_engines.values()):
+        if engine.is_tensor(x):
+            return engine
+    module = kind.__module__.partition(".")[0]
+    for name, info in engine_infos().items():
+        # A tensor of a framework whose engine was not built yet: build it now, its framework is loaded already.
+        if any(required.partition(".")[0] == module.removesuffix("lib") for required in info.requires):
+            engine = get_engine(name)
+            return engine if engine.is_tensor(x) else None
+    return None
 
 
 def engine_of(args: Iterable[Any]) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,17 @@ class Trainer(Compilable):
     def _public_step(self, kind: str) -> Callable[[Any], Any]:
         """`train_step`, `test_step` or `predict_step`, given x, (x, y) or (x, y, sample_weight), whatever there is."""
         step = getattr(self, f"{kind}_step")
+        signature = inspect.signature(step)
+        try:
+            signature.bind(None)
+        except TypeError:
+            raise ArgumentError(
+                f"`{kind}_step` must take one argument, the batch.",
+                where=self.where,  # type: ignore[attr-defined]
+                expected=f"{kind}_step(self, data)",
+                received=f"{kind}_step{signature}",
+                hint="weights are not passed: use self, ops.value_and_grad and self.optimizer.apply, on any engine",
+            ) from None
         return lambda batch: step(pack(*unpack(batch)))
 
     def _step(self, kind: str) -> StepFunction:

@@ -33,6 +33,11 @@ def compiled(model=None, optimizer="sgd", loss="mse", **kwargs):
     return model
 
 
+def built(model):
+    model.build((None, 4))
+    return model
+
+
 def fit(model, x=X, y=Y, **kwargs):
     return model.fit(x, y, verbose=0, **kwargs)
 
@@ -72,6 +77,29 @@ class WithSuper(layers.Layer):
 
 class NoCall(layers.Layer):
     pass
+
+
+class TakesWeights(kerasish.Model):
+    """Its step is written for one engine, which passes the weights."""
+
+    def train_step(self, state, data):
+        return {}, state
+
+
+class TakesData(kerasish.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y = data
+        weights = self.trainable_variables
+        loss, gradients = ops.value_and_grad(lambda: ops.mean((self(x) - y) ** 2), variables=weights)()
+        self.optimizer.apply(gradients, weights)
+        return {"loss": loss}
 
 
 class Branching(layers.Layer):
@@ -220,6 +248,13 @@ CATALOGUE = [
         errors.UnknownNameError,
         ("did you mean 'accuracy'",),
         lambda: fit(compiled(metrics=["accuracy"])),
+    ),
+    Mistake(
+        "a step that asks for the weights",
+        lambda: fit(compiled(TakesWeights())),
+        errors.ArgumentError,
+        ("train_step(self, data)", "value_and_grad"),
+        lambda: fit(compiled(built(TakesData()))),
     ),
     Mistake(
         "misspelt initializer",
