@@ -1,128 +1,166 @@
-"""What do portable dropout masks cost? Their share of a training step, per model and engine.
+"""What do portable dropout masks cost? ms/step with them less ms/step with the engine's own generator, over the former.
 
-Two answers, both through the public API, in one process per (engine, API):
+`python -m benchmarks.dropout_rng` runs each engine in a process of its own. Two models that differ in nothing but
+`set_portable_randomness` take turns, an epoch each, so that a machine that slows down does so for both; the cost is
+the median over pairs. On an accelerator the same command measures the accelerator.
 
-* `step`: ms/step of the model less ms/step of the same model without its dropout layers, epochs interleaved.
-  This holds all that dropout costs in a compiled step: bits, comparison, multiplication, and their gradients.
-* `calls`: the time of `random.dropout` called eagerly on the shapes that one step needs.
-
-`python -m benchmarks.dropout_rng --apis kerasish,keras` shows the engine's own generator (Keras) as the yardstick.
+The native engine has no generator but the portable one. `--share` adds what all of dropout takes: comparison,
+product and gradients, from a third model without its dropout layers.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import functools
 import json
 import math
+import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import kerasish
+from benchmarks.machine import describe_machine
 from benchmarks.models import build
 from benchmarks.processes import environment, run_json
 from benchmarks.worker import pin_cores
-from benchmarks.workloads import BAR_RNG_SHARE, WORKLOADS, make_data
+from benchmarks.workloads import BAR_RNG_SHARE, ENGINES, WORKLOADS, make_data
+from kerasish.core.registry import current_engine
 
-SITES: dict[str, list[tuple[tuple[int, ...], float]]] = {
-    "mlp": [((128, 256), 0.2)] * 2,
-    "convnet": [((64, 1600), 0.5)],
-    "transformer": [((32, 64, 128), 0.1)] * 4,
-}
-"""Shape and rate of every dropout of one step."""
+STEPS = {"mlp": 120, "convnet": 24, "transformer": 7}
+"""Steps of an epoch, about 0.2 s each: the models with dropout."""
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+ROUNDS = 9
 
-
-def measure(api: str, model: str, steps: int, epochs: int) -> dict[str, float]:
-    """Return `step_ms`, `without_ms`, `calls_ms` and `share`, the part of a step that dropout takes."""
-    k = importlib.import_module(api)
-    batch = WORKLOADS[model].batch
-    x, y = make_data(model, steps)
-    models = [build(k, model, dropout=dropout) for dropout in (True, False)]
-
-    def epoch(m: Any) -> float:
-        return _milliseconds(lambda: m.fit(x, y, batch_size=batch, epochs=1, verbose=0)) / steps
-
-    for m in models:
-        epoch(m)
-    pairs = [(epoch(models[0]), epoch(models[1])) for _ in range(epochs)]
-    step = statistics.median(first for first, _ in pairs)
-    return {
-        "step_ms": step,
-        "without_ms": statistics.median(second for _, second in pairs),
-        "calls_ms": _eager_masks(k, model),
-        "share": statistics.median(first - second for first, second in pairs) / step,
-    }
+Found = dict[str, Any]
 
 
-def _eager_masks(k: Any, model: str) -> float:
-    tensors = [(k.ops.ones(shape, "float32"), rate) for shape, rate in SITES[model]]
-    seed = k.random.SeedGenerator(0)
+# -- in a process of its own -------------------------------------------------------------------------------------------
+def measure(model: str, steps: int, rounds: int, clock: str, share: bool) -> Found:
+    """Return `portable_ms`, `own_ms` and `cost`; with `share` also `without_ms` and `share`. Medians over rounds."""
+    epochs: dict[str, Callable[[], float]] = {"portable": _epoch(model, steps, clock, portable=True)}
+    if "own_uniform" in current_engine().primitives:
+        epochs["own"] = _epoch(model, steps, clock, portable=False)
+    if share:
+        epochs["without"] = _epoch(model, steps, clock, portable=True, dropout=False)
+    for _ in range(4):  # torch watches the first three steps; XLA and its allocator settle
+        for epoch in epochs.values():
+            epoch()
+    samples: dict[str, list[float]] = {name: [] for name in epochs}
+    for number in range(rounds):
+        for name in [*epochs] if number % 2 == 0 else [*epochs][::-1]:
+            samples[name].append(epochs[name]())
+    found = {f"{name}_ms": statistics.median(values) for name, values in samples.items()}
+    for name, other in (("cost", "own"), ("share", "without")):
+        if other in samples:
+            pairs = zip(samples["portable"], samples[other], strict=True)
+            found[name] = statistics.median((a - b) / a for a, b in pairs)
+    if not all(math.isfinite(value) for value in found.values()):
+        raise ArithmeticError(f"not finite: {found}")
+    return found
 
-    def masks() -> None:
-        for dropped in [k.random.dropout(x, rate, seed=seed) for x, rate in tensors]:
-            k.ops.convert_to_numpy(dropped)  # waits for the device
 
-    masks()
-    return statistics.median(_milliseconds(masks) for _ in range(15))
+def _epoch(name: str, steps: int, clock: str, *, portable: bool, dropout: bool = True) -> Callable[[], float]:
+    """A function that trains a model for an epoch and returns ms/step."""
+    x, y = make_data(name, steps)
+    model, now = build(kerasish, name, dropout=dropout), CLOCKS[clock]
+    fit = functools.partial(model.fit, x, y, batch_size=WORKLOADS[name].batch, epochs=1, verbose=0)
+
+    def run() -> float:
+        kerasish.config.set_portable_randomness(portable)
+        start = now()
+        fit()
+        return (now() - start) * 1e3 / steps
+
+    return run
 
 
-def _milliseconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
+def _work(models: Sequence[str], threads: int, quick: bool, clock: str, share: bool) -> None:
+    """Measure the models on the engine in force and print one JSON line."""
+    pin_cores(threads)
+    report: Found = {"device": current_engine().devices()[0]}
+    for model in models:
+        steps, rounds = (3, 1) if quick else (STEPS[model], ROUNDS)
+        try:
+            report[model] = measure(model, steps, rounds, clock, share)
+        except Exception as error:  # the parent shows it as a row
+            report[model] = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+    print(json.dumps(report))
+
+
+# -- of all engines ----------------------------------------------------------------------------------------------------
+def measure_engines(
+    engines: Sequence[str],
+    threads: int,
+    models: Sequence[str] = tuple(STEPS),
+    *,
+    quick: bool = False,
+    clock: str = "wall",
+    share: bool = False,
+) -> dict[str, Found]:
+    """Return for each engine its `device` and what `measure` found by model, or `error`."""
+    chosen = ["--models", ",".join(models), "--threads", str(threads), "--clock", clock]
+    chosen += [*(["--quick"] if quick else []), *(["--share"] if share else [])]
+    command = [sys.executable, "-m", "benchmarks.dropout_rng", "--worker", *chosen]
+    return {engine: run_json(command, environment(engine, threads), 600) for engine in engines}
+
+
+def table(found: dict[str, Found]) -> list[str]:
+    """Return a line for each engine and model, with its verdict."""
+    lines = [
+        f"{'engine':<12}{'device':<8}{'model':<13}{'portable ms':>12}{'own ms':>9}{'cost':>8}{'all dropout':>13}"
+    ]
+    for engine, report in found.items():
+        rows = {model: row for model, row in report.items() if isinstance(row, dict)}
+        for model, row in (rows or {"-": report}).items():
+            head = f"{engine:<12}{report.get('device', '-'):<8}{model:<13}"
+            lines.append(f"{head}  n/a: {row['error']}" if "error" in row else head + _cells(row))
+    return lines
+
+
+def _cells(row: Found) -> str:
+    cells = f"{row['portable_ms']:>12.3f}"
+    cells += f"{row['own_ms']:>9.3f}{row['cost']:>8.1%}" if "own_ms" in row else f"{'-':>9}{'-':>8}"
+    cells += f"{row['share']:>13.1%}" if "share" in row else f"{'-':>13}"
+    if "cost" not in row:
+        return f"{cells}  no generator of its own"
+    verdict = "pass" if row["cost"] <= BAR_RNG_SHARE else "FAIL"
+    return f"{cells}  {verdict} (cost <= {BAR_RNG_SHARE:.0%})"
+
+
+def failed(found: dict[str, Found]) -> list[str]:
+    """Return the engines on which something could not be measured."""
+    return [
+        engine
+        for engine, report in found.items()
+        if "error" in report or any(isinstance(row, dict) and "error" in row for row in report.values())
+    ]
 
 
 def main() -> int:
-    """Measure every (API, engine, model) asked for; `--worker` prints one JSON line."""
+    """Measure every engine asked for; `--worker` measures the one in force and prints one JSON line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dropout_rng", description=__doc__)
-    parser.add_argument("--apis", default="kerasish")
-    parser.add_argument("--engines", default="native,torch,jax,tensorflow")
-    parser.add_argument("--models", default=",".join(SITES))
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--worker", nargs=2, metavar=("API", "MODEL"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        return _work(*arguments.worker, threads=arguments.threads, quick=arguments.quick)
-    failed = False
-    print(
-        f"{'api':<10}{'engine':<12}{'model':<13}{'step ms':>9}{'without':>9}{'share':>8}{'eager calls ms':>16}"
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--models", default=",".join(STEPS))
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: where other processes are at work"
     )
-    for model in arguments.models.split(","):
-        for engine in arguments.engines.split(","):
-            for api in arguments.apis.split(","):
-                if (api, engine) == ("keras", "native"):
-                    continue
-                command = [sys.executable, "-m", "benchmarks.dropout_rng", "--worker", api, model]
-                command += ["--threads", str(arguments.threads), *(["--quick"] if arguments.quick else [])]
-                found: dict[str, Any] = run_json(command, environment(engine, arguments.threads), 600)
-                failed |= "error" in found
-                print(f"{api:<10}{engine:<12}{model:<13}{_line(found)}", flush=True)
-    return 1 if failed else 0
-
-
-def _line(found: dict[str, Any]) -> str:
-    if "error" in found:
-        return f"  n/a: {found['error']}"
-    share = found["share"]
-    verdict = "pass" if share <= BAR_RNG_SHARE else "FAIL"
-    numbers = f"{found['step_ms']:>9.3f}{found['without_ms']:>9.3f}{share:>8.1%}{found['calls_ms']:>16.3f}"
-    return f"{numbers}  {verdict} (share <= {BAR_RNG_SHARE:.0%})"
-
-
-def _work(api: str, model: str, *, threads: int, quick: bool) -> int:
-    pin_cores(threads)
-    try:
-        steps = 3 if quick else WORKLOADS[model].steps
-        found: dict[str, Any] = measure(api, model, steps, 3 if quick else 9)
-        if not all(math.isfinite(value) for value in found.values()):
-            raise ArithmeticError(f"not finite: {found}")
-    except Exception as error:  # the parent shows it as a row
-        found = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
-    print(json.dumps(found))
-    return 0
+    parser.add_argument("--share", action="store_true", help="also what all of dropout takes")
+    parser.add_argument("--quick", action="store_true", help="one round of three steps: does every row run?")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    options = {name: getattr(arguments, name) for name in ("quick", "clock", "share")}
+    models = arguments.models.split(",")
+    if arguments.worker:
+        _work(models, arguments.threads, **options)
+        return 0
+    print(describe_machine(arguments.threads))
+    found = measure_engines(arguments.engines.split(","), arguments.threads, models, **options)
+    print("\n".join(table(found)))
+    return 1 if failed(found) else 0
 
 
 if __name__ == "__main__":

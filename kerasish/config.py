@@ -1,4 +1,4 @@
-"""Settings: Keras' `keras.config`."""
+"""Settings: Keras' `keras.config`, and `portable_randomness`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from kerasish.core.config import (
     epsilon,
     floatx,
     image_data_format,
+    portable_randomness,
     set_epsilon,
     set_floatx,
     set_image_data_format,
+    set_portable_randomness,
 )
 from kerasish.core.dtype_policy import dtype_policy, set_dtype_policy
 from kerasish.core.registry import available_backends, backend, set_backend
@@ -21,11 +23,13 @@ __all__ = [
     "epsilon",
     "floatx",
     "image_data_format",
+    "portable_randomness",
     "set_backend",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_portable_randomness",
     "version",
 ]
 

@@ -305,6 +305,14 @@ def _random_uniform(key: Array, draw: Any, *, shape: tuple[int, ...]) -> Array:
     return (_random_bits(key, draw, shape=shape) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
+def _own_uniform(key: Array, draw: Any, *, shape: tuple[int, ...]) -> Array:
+    """By jax's generator: a Threefry, too, unless its settings name another."""
+    own = jax.random.key(key[0])
+    for word in (key[1], draw):
+        own = jax.random.fold_in(own, word)
+    return jax.random.uniform(own, shape, np.float32)
+
+
 def _random(function: Function) -> Function:
     body = first(function, "shape")
 
@@ -383,4 +391,5 @@ PRIMITIVES: dict[str, Function] = {
     "lu_factor": first(_in_float32(lambda x: lax.linalg.lu(x)[:2])),
     "random_bits": _random(_random_bits),
     "random_uniform": _random(_random_uniform),
+    "own_uniform": _random(_own_uniform),
 }

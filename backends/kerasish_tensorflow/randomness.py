@@ -1,6 +1,7 @@
-"""Portable random bits in tensorflow: Threefry-2x32-20 as one XLA kernel for each shape, eagerly and in graphs.
+"""Random numbers in tensorflow: portable bits (Threefry-2x32-20), and its own generator (Philox).
 
-Op by op it would take ten times as long (2.2 ms instead of 0.2 ms for 65,536 words), from NumPy three times.
+Threefry is one XLA kernel for each shape, eagerly and in graphs. Op by op it would take ten times as long (2.2 ms
+instead of 0.2 ms for 65,536 words), from NumPy three times.
 """
 
 from __future__ import annotations
@@ -67,4 +68,13 @@ def _random(body: Callable[..., Tensor], dtype: tf.DType) -> Callable[..., Tenso
     return call
 
 
-RANDOMNESS = {"random_bits": _random(_bits, tf.uint32), "random_uniform": _random(_uniform, tf.float32)}
+def _own_uniform(key: Tensor, /, *, shape: tuple[int, ...], draw: int) -> Tensor:
+    seed = tf.bitcast(tf.bitwise.bitwise_xor(key, tf.constant([0, draw & 0xFFFFFFFF], tf.uint32)), tf.int32)
+    return tf.random.stateless_uniform(shape, seed, alg="philox")  # else XLA chooses another
+
+
+RANDOMNESS = {
+    "random_bits": _random(_bits, tf.uint32),
+    "random_uniform": _random(_uniform, tf.float32),
+    "own_uniform": _own_uniform,
+}

@@ -98,6 +98,7 @@ class TorchEngine(Engine):
     primitives = PRIMITIVES
     overrides = OVERRIDES
     capabilities = frozenset({"eager", "in_place_step"})
+    own_randomness_on = frozenset({"gpu"})  # there Threefry is some hundred kernels a draw
     version = str(torch.__version__)
 
     # -- tensors ---------------------------------------------------------------------------------------------------

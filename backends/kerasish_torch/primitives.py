@@ -21,6 +21,7 @@ from kerasish_torch.tensors import (
     at_hand,
     operation,
     place,
+    traced,
     transformed,
     watcher,
 )
@@ -319,6 +320,27 @@ def _random_uniform(key: Tensor, /, *, shape: Axes, draw: int) -> Tensor:
     return (top.to(torch.float32) * 2.0**-24).reshape(shape)
 
 
+def _own(key: Tensor, shape: Axes, draw: int) -> Tensor:
+    if key.device.type == "cuda":  # the only device with a generator that takes its key from there
+        words = key.clone().view(torch.int64)  # a copy: words at odd places cannot be viewed in pairs
+        seed = torch.cat((words, torch.zeros_like(words))).view(torch.uint64)
+        return torch.func._random.uniform(torch.func._random.fold_in(seed, draw), *shape)
+    seed = key.cpu().numpy().view(np.uint64).item() ^ (draw * 0x9E3779B97F4A7C15)  # torch keeps 64 bits of it
+    generator = torch.Generator(key.device).manual_seed(seed % 2**63)
+    return torch.rand(shape, generator=generator, device=key.device)
+
+
+_own_as_one = operation("own_uniform(Tensor key, int[] shape, int draw) -> Tensor", _own)
+torch.library.register_fake(
+    "kerasish::own_uniform", lambda key, shape, draw: key.new_empty(shape, dtype=torch.float32)
+)
+
+
+def _own_uniform(key: Tensor, /, *, shape: Axes, draw: int) -> Tensor:
+    """By torch's own generator, which torch's compiler and whoever watches see as one operation."""
+    return (_own if watcher.get() is None and not traced(key) else _own_as_one)(key, shape, draw)
+
+
 # -- control flow: Python's own ----------------------------------------------------------------------------------------
 def _while_loop(state: list[Tensor], /, *, cond_fn: Any, body_fn: Any) -> list[Tensor]:
     state = list(state)
@@ -414,6 +436,7 @@ PRIMITIVES: dict[str, Callable[..., Any]] = {
     "lu_factor": _wide(_lu_factor),
     "random_bits": _random_bits,
     "random_uniform": _random_uniform,
+    "own_uniform": _own_uniform,
     "cond": lambda pred, operands, /, *, true_fn, false_fn: (true_fn if pred else false_fn)(*operands),
     "while_loop": _while_loop,
     "scan": _scan,

@@ -1,8 +1,18 @@
-"""Process-wide numeric settings, Keras' names and defaults: floatx, epsilon, image data format."""
+"""Process-wide numeric settings: floatx, epsilon and image data format with Keras' names and defaults, and ours."""
 
 from __future__ import annotations
 
-from kerasish.core.errors import ArgumentError
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from kerasish.core.errors import ArgumentError, UnknownNameError
+
+#: What `portable_randomness` is unless set: on, off or auto.
+PORTABLE_RANDOMNESS = "KERASISH_PORTABLE_RANDOMNESS"
+
+Switch = bool | Literal["auto"]
 
 _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
@@ -68,3 +78,70 @@ def standardize_data_format(data_format: str | None) -> str:
             "Unknown `data_format`.", expected="'channels_last' or 'channels_first'", received=data_format
         )
     return text
+
+
+def portable_randomness() -> Switch:
+    """Whether steps of training draw the same random numbers on every engine: True, False or "auto".
+
+    "auto" unless set here or by the environment variable KERASISH_PORTABLE_RANDOMNESS (on, off or auto).
+
+    Raises:
+        ArgumentError: The environment variable holds something else.
+    """
+    if "portable_randomness" not in _settings:
+        word = os.environ.get(PORTABLE_RANDOMNESS) or "auto"
+        _settings["portable_randomness"] = switch_of(word, PORTABLE_RANDOMNESS)
+    return _settings["portable_randomness"]  # type: ignore[return-value]
+
+
+def set_portable_randomness(value: Switch) -> None:
+    """Choose where the random numbers within a step come from: dropout masks and the noise of layers.
+
+    Initial weights, shuffles and whatever is drawn outside of a step of `fit`, `evaluate` or `predict` are the same on
+    every engine whatever is chosen here.
+
+    Args:
+        value: True: from kerasish's generator, the same numbers on every engine. False: from the engine's own, if it
+            has one: the same numbers from the same seed on that engine only. "auto": from kerasish's but on devices
+            where that takes more than 5 % of a step.
+
+    Raises:
+        ArgumentError: `value` is none of the three.
+
+    Example:
+        >>> import kerasish
+        >>> kerasish.config.set_portable_randomness("auto")
+        >>> kerasish.config.portable_randomness()
+        'auto'
+    """
+    if not isinstance(value, bool) and value != "auto":
+        raise ArgumentError(
+            "Portable randomness is on, off or decided for each device.",
+            where="set_portable_randomness",
+            expected='True, False or "auto"',
+            received=repr(value),
+        )
+    _settings["portable_randomness"] = value
+
+
+def switch_of(word: str, where: str) -> Switch:
+    """What "on", "off" or "auto" stands for.
+
+    Raises:
+        ArgumentError: It is another word.
+    """
+    known: dict[str, Switch] = {"on": True, "off": False, "auto": "auto"}
+    if word.lower() not in known:
+        raise UnknownNameError.of("choice", word, known, where=where)
+    return known[word.lower()]
+
+
+@contextmanager
+def drawing_portably() -> Iterator[None]:
+    """Within the block all random numbers are the portable ones: engines are held against each other."""
+    before = portable_randomness()
+    _settings["portable_randomness"] = True
+    try:
+        yield
+    finally:
+        _settings["portable_randomness"] = before

@@ -82,6 +82,9 @@ class Engine:
     overrides: ClassVar[dict[str, Callable[..., Any]]] = {}
     #: Facts other code may ask for: "host" (tensors are NumPy arrays), "eager_only", "in_place_step" ...
     capabilities: frozenset[str] = frozenset()
+    #: Kinds of devices ("cpu", "gpu") on which portable random numbers take more than 5 % of a step: unless the user
+    #: decides, `own_uniform` stands in for them there.
+    own_randomness_on: frozenset[str] = frozenset()
     version: str = ""
 
     def supports(self, capability: str) -> bool:

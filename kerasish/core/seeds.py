@@ -16,17 +16,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasish.core import threefry
+from kerasish.core.config import portable_randomness
 from kerasish.core.context import current_call
+from kerasish.core.contract import Engine
 from kerasish.core.convert import to_tensor
 from kerasish.core.errors import ArgumentError
 from kerasish.core.registry import current_engine
 
 
 class Draw(NamedTuple):
-    """One use of randomness: a uint32 key of shape (2,) and the number of the draw under that key."""
+    """One use of randomness: a uint32 key of shape (2,) and the number of the draw under that key.
+
+    Attributes:
+        key: The key.
+        number: The number of the draw.
+        in_step: Whether a step draws: then the engine's own generator may stand in (`draws_portably`).
+    """
 
     key: Any
     number: int
+    in_step: bool = False
 
 
 class SeedGenerator:
@@ -70,7 +79,7 @@ class SeedGenerator:
                 if entry is not None:
                     index = entry[1]
                     entry[1] += 1
-                    return Draw(entry[0], index)
+                    return Draw(entry[0], index, in_step=True)
         return Draw(to_tensor(self.step_key(), current_engine()), 0)
 
     def next(self, ordered: bool = True) -> Any:
@@ -97,6 +106,19 @@ class SeedGenerator:
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
         """Make one from its configuration."""
         return cls(**config)
+
+
+def draws_portably(engine: Engine, device: str) -> bool:
+    """Whether steps on a device of an engine draw the numbers that every engine draws.
+
+    Args:
+        engine: The engine.
+        device: Such as "gpu:0".
+    """
+    wanted = portable_randomness()
+    if "own_uniform" not in engine.primitives:
+        return True
+    return device.partition(":")[0] not in engine.own_randomness_on if wanted == "auto" else wanted
 
 
 class StepKeys:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerasish.core import trees
+from kerasish.core.config import drawing_portably
 from kerasish.core.contract import Engine
 from kerasish.core.convert import to_tensor
 from kerasish.core.errors import ArgumentError, KerasishError
@@ -29,6 +30,7 @@ EVERY_ENGINE = "every engine"
 Progress = Callable[[int, int], None]
 
 
+@drawing_portably()
 def diff(
     model: Any,
     x: Any = None,

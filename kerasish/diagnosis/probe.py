@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasish.core import dtypes
+from kerasish.core.config import drawing_portably
 from kerasish.core.contract import Engine
 from kerasish.core.registry import get_engine
 from kerasish.diagnosis.examination import Examination, arrays
@@ -75,6 +76,7 @@ def operations(model: Any, x: Any = None, *, engine: str | Engine) -> list[Opera
     return [operation for group in reversed(found) for operation in group]
 
 
+@drawing_portably()
 def outcomes(model: Any, x: Any = None, *, engine: str | Engine, where: str, seed: int = 0) -> list[Outcome]:
     """Results, new values of variables and gradients of a layer alone on an engine, as `diff` runs it step by step.
 

@@ -5,7 +5,9 @@ normal numbers are normal ones whose argument is scaled into the probability of 
 logit + Gumbel noise; permutations are a stable sort of words.
 
 Uniform numbers, integers, dropout masks and permutations agree bit for bit between engines. Numbers that pass through
-an engine's own logarithm (normal and what is made of it) agree to a few units in the last place.
+an engine's own logarithm (normal and what is made of it) agree to a few units in the last place. Only where
+`kerasish.config.set_portable_randomness` gives way to an engine's own generator, what a step draws for dropout masks,
+uniform and normal numbers is that engine's.
 
 A `seed` is None (the process-wide generator), an integer (the same numbers each time) or a `SeedGenerator`.
 """
@@ -29,10 +31,12 @@ from kerasish.ops.random_maps import (
     centred_floats,
     drawn,
     float_dtype,
+    fractions,
     is_number,
     like,
     log_gammas,
     narrow,
+    own,
     scaled_words,
     size_tuple,
     unit_floats,
@@ -230,8 +234,12 @@ def _dropout(x: Tensor, key: Tensor, /, *, rate: float, noise_shape: tuple[int, 
     Override name "dropout". A product and not a selection: its gradient is one product more. NaN and infinities
     that are dropped come out as NaN.
     """
-    keep = p.greater_equal(p.random_uniform(key, shape=noise_shape, draw=draw), rate)
-    return p.multiply(x, p.multiply(p.cast(keep, dtype=dtype_of(x)), 1.0 / (1.0 - rate)))
+    return _thinned(x, p.random_uniform(key, shape=noise_shape, draw=draw), rate)
+
+
+def _thinned(x: Tensor, chance: Tensor, rate: float) -> Tensor:
+    kept = p.cast(p.greater_equal(chance, rate), dtype=dtype_of(x))
+    return p.multiply(x, p.multiply(kept, 1.0 / (1.0 - rate)))
 
 
 @op
@@ -279,6 +287,8 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
         return p.where(
             p.less(p.random_uniform(at.key, shape=sizes, draw=at.number), 1.0), p.multiply(x, 0.0), 0.0
         )
+    if own(at):
+        return _thinned(x, fractions(at, sizes), float(rate))
     return _dropout(x, at.key, rate=float(rate), noise_shape=sizes, draw=at.number)
 
 

@@ -25,7 +25,7 @@ from kerasish.core.contract import Engine, Tensor
 from kerasish.core.convert import dtype_of, is_abstract, shape_of, tensors, to_numpy, to_tensor
 from kerasish.core.errors import DTypeError, ShapeError
 from kerasish.core.registry import engine_of
-from kerasish.core.seeds import Draw, draw
+from kerasish.core.seeds import Draw, draw, draws_portably
 from kerasish.ops.random_normal import log, normal_quantile, steady
 
 __all__: list[str] = []
@@ -43,7 +43,7 @@ TWO_SIGMA = 0.9544995
 
 def drawn(seed: Any, beside: Sequence[Any] = ()) -> Draw:
     """The draw a seed stands for, its key on the engine of the tensors `beside`."""
-    key, index = draw(seed)
+    key, index, in_step = draw(seed)
     if is_abstract():
         return Draw(AbstractTensor((2,), "uint32"), index)
     if beside:
@@ -52,7 +52,21 @@ def drawn(seed: Any, beside: Sequence[Any] = ()) -> Draw:
             engine is not own and engine.priority >= own.priority
         ):  # a traced key takes constants to its own engine
             key = to_tensor(to_numpy(key), engine)
-    return Draw(key, index)
+    return Draw(key, index, in_step)
+
+
+def own(at: Draw) -> bool:
+    """Whether the engine's own generator stands in for the portable one."""
+    if not at.in_step:
+        return False
+    engine = engine_of((at.key,))
+    return not draws_portably(engine, engine.device_of(at.key))
+
+
+def fractions(at: Draw, shape: tuple[int, ...]) -> Tensor:
+    """float32 in [0, 1)."""
+    uniform = p.own_uniform if own(at) else p.random_uniform
+    return uniform(at.key, shape=shape, draw=at.number)
 
 
 def size_tuple(shape: Any) -> tuple[int, ...]:
@@ -82,7 +96,7 @@ def centred_floats(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Uniform in (−1, 1), symmetric, neither end possible: odd multiples of 2⁻²⁴ (float64: of 2⁻⁵³)."""
     if dtype == "float64":
         return p.add(p.subtract(p.multiply(_uniform64(at, shape), 2.0), 1.0), 2.0**-53)
-    unit = p.random_uniform(at.key, shape=shape, draw=at.number)
+    unit = fractions(at, shape)
     return p.add(p.subtract(p.multiply(unit, 2.0), 1.0), 2.0**-24)
 
 
@@ -98,7 +112,7 @@ def unit_floats(at: Draw, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Uniform in [0, 1), exact in `dtype`."""
     if dtype == "float64":
         return _uniform64(at, shape)
-    unit = p.random_uniform(at.key, shape=shape, draw=at.number)
+    unit = fractions(at, shape)
     if dtype == "float32":
         return unit
     steps = 2.0**11 if dtype == "float16" else 2.0**8

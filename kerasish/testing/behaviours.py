@@ -430,6 +430,27 @@ def random_bits_are_portable_inside_compiled_code(engine: Engine) -> None:
 
 
 @behaviour
+def own_random_numbers_repeat_themselves(engine: Engine) -> None:
+    """An engine's own generator, if it offers one: uniform in [0, 1), a function of key, draw and shape."""
+    if "own_uniform" not in engine.primitives:
+        return
+    one, two = (tensor(engine, array(words, "uint32")) for words in ([3, 2**32 - 5], [4, 2**32 - 5]))
+    for shape in ((), (0, 3), (41, 7)):
+        x = p.own_uniform(one, shape=shape, draw=2)
+        assert (engine.dtype_of(x), engine.shape_of(x)) == ("float32", shape)
+    draw = lambda k: [p.own_uniform(k, shape=(50, 40), draw=n) for n in (0, 1, 0)]  # noqa: E731
+    for run in (draw, engine.compile(draw)):
+        x, y, again, *others = (engine.to_numpy(x) for key in (one, two) for x in run(key))
+        np.testing.assert_array_equal(x, again)
+        for other in (y, *others):
+            assert np.mean(other == x) < 0.01
+        assert x.min() >= 0
+        assert x.max() < 1
+        quarters = np.histogram(x, 4, (0, 1))[0]
+        assert abs(quarters - 500).max() < 100  # five standard deviations
+
+
+@behaviour
 def vectorize_maps_over_axis_0(engine: Engine) -> None:
     """Vectorize maps over axis 0."""
     x, y = floats(engine, [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1.0, 2.0, 3.0])

@@ -267,7 +267,8 @@ class StrictEngine(Engine):
     capabilities = frozenset({"eager_only"})
 
     def __init__(self) -> None:
-        self.primitives = {name: self._guarded(name) for name in RULES}  # type: ignore[misc]
+        known = host_engine().primitives.keys() & RULES.keys()
+        self.primitives = {name: self._guarded(name) for name in known}  # type: ignore[misc]
         self.overrides = {}  # type: ignore[misc]
         TABLE[StrictTensor] = self
 

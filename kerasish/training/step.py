@@ -50,6 +50,8 @@ class StepFunction:
         self.variables = list(variables)
         self.changes = changes
         self.traces = 0
+        #: Random draws in a step, as far as one ran.
+        self.draws = 0
         self._keys = StepKeys(generators)
         self._body = body
         self._training = training
@@ -64,6 +66,7 @@ class StepFunction:
             result = self._body(batch)
             bindings = context.bindings or {}
             after = [bindings[id(v)] for v in self.variables]
+        self.draws = sum(count for _, count in draws.values())
         if not self.changes:  # what stays as it is need not be handed back; donated memory has to be
             after = [None if new is old else new for new, old in zip(after, values, strict=True)]
         return after, result

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasish import optimizers
 from kerasish.core import seeds, trees
+from kerasish.core.config import portable_randomness
 from kerasish.core.contract import Engine
 from kerasish.core.convert import dtype_of, shape_of, to_numpy
 from kerasish.core.errors import ArgumentError
@@ -86,6 +87,7 @@ class Trainer(Compilable):
         generators = [*self.seed_generators, seeds.global_generator()]  # type: ignore[attr-defined]
         trained = tuple(id(v) for v in self.trainable_variables)  # type: ignore[attr-defined]
         key = (kind, engine, trained, tuple(map(id, variables)), tuple(map(id, generators)), self.run_eagerly)
+        key += (portable_randomness(),)
         step = self._steps.get(kind)
         if step is None or step[0] != key:
             function = StepFunction(

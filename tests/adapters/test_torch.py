@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from kerasish.core import dtypes, threefry, trees
 from kerasish.core import primitives as p
@@ -421,3 +423,13 @@ def test_device_side_adam_equals_the_composite(engine):
     for one, other in zip(found, wanted, strict=True):
         for a, b in zip(one, other, strict=True):
             same(engine.to_numpy(a), engine.to_numpy(b))
+
+
+# -- accelerators ------------------------------------------------------------------------------------------------------
+def test_an_accelerator_draws_from_its_own_generator_without_the_host(engine):
+    """Recorded with tensors that have no values: reading the key on the host would fail."""
+    with FakeTensorMode():
+        key = torch.zeros(2, dtype=torch.uint32, device="cuda")
+        drawn = engine.primitives["own_uniform"](key, shape=(5, 7), draw=2**31)
+    assert (drawn.shape, drawn.dtype, drawn.device.type) == ((5, 7), torch.float32, "cuda")
+    assert engine.own_randomness_on == {"gpu"}
