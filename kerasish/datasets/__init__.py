@@ -14,7 +14,10 @@ __all__ = ["digits"]
 def __getattr__(name: str) -> ModuleType:
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)} and downloads nothing: "
+        "load other data with a library that has them (scikit-learn, torchvision, keras) and pass the arrays to fit"
+    )
 
 
 def __dir__() -> list[str]:
