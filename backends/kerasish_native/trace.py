@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from kerasish.core import dtypes
-from kerasish.core.abstract import AbstractTensor
+from kerasish.core.abstract import NO_VALUE_HINT, AbstractTensor
 from kerasish.core.errors import TraceError
 from kerasish.core.operators import TensorOperators
 from kerasish_native.private import RULES, name_of
@@ -51,7 +51,7 @@ class Traced(TensorOperators):
         raise TraceError(
             "A value that is not known while the function is traced was used as a number.",
             received=repr(self),
-            hint="use ops.where, ops.cond or ops.while_loop instead of Python's `if` and `while` on tensors",
+            hint=NO_VALUE_HINT,
         )
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = numpy = _no_value

@@ -16,6 +16,12 @@ from kerasish.core.errors import TraceError
 from kerasish.core.operators import TensorOperators
 from kerasish.core.registry import TABLE
 
+#: What to do where a tensor without a value was taken for a number.
+NO_VALUE_HINT = (
+    "use kerasish.ops instead of NumPy's functions, ops.where, ops.cond or ops.while_loop instead of `if` and `while` "
+    "on tensors"
+)
+
 
 class AbstractTensor(TensorOperators):
     """A shape (unknown sizes are `Dim`) and a dtype name."""
@@ -41,7 +47,7 @@ class AbstractTensor(TensorOperators):
         raise TraceError(
             "A tensor without values was used where a number is needed.",
             received=repr(self),
-            hint="use ops.where, ops.cond or ops.while_loop instead of Python's `if` and `while` on tensors",
+            hint=NO_VALUE_HINT,
         )
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = numpy = __iter__ = _no_value

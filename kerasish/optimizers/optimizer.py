@@ -126,6 +126,10 @@ class Optimizer:
     def _refuse_unknown(self, kwargs: dict[str, Any]) -> None:
         if kwargs.pop("decay", None) is not None:
             warnings.warn("`decay` is ignored; use a learning rate schedule.", stacklevel=4)
+        if "lr" in kwargs:
+            raise UnknownNameError(
+                "Unknown argument 'lr'.", where=self.name, hint="did you mean 'learning_rate'?"
+            )
         if kwargs:
             known = [*CommonArguments.__annotations__, "learning_rate", *self.arguments]
             raise UnknownNameError.of("argument", min(kwargs), known, where=self.name)

@@ -229,6 +229,20 @@ CATALOGUE = [
         lambda: layers.Dense(2, activation="relu"),
     ),
     Mistake(
+        "the old name of the learning rate",
+        lambda: optimizers.Adam(lr=0.1),
+        errors.UnknownNameError,
+        ("did you mean 'learning_rate'",),
+        lambda: optimizers.Adam(learning_rate=0.1),
+    ),
+    Mistake(
+        "a loss of NumPy's functions",
+        lambda: fit(compiled(loss=lambda y, p: np.mean((y - p) ** 2))),
+        errors.TraceError,
+        ("kerasish.ops instead of NumPy",),
+        lambda: fit(compiled(loss=lambda y, p: ops.mean((y - p) ** 2))),
+    ),
+    Mistake(
         "misspelt loss",
         lambda: compiled(loss="mean_square_error"),
         errors.UnknownNameError,
