@@ -6,7 +6,8 @@
 Printed is the largest relative distance of a step's loss to that on the first engine, and the step. Weights, order of
 the data and masks are the same bits, so what parts is rounding, which training amplifies: a ReLU's kink that falls on
 the other side, an Adam step of full length along a gradient that is nothing but rounding. How much it may amplify shows
-in the rows "nudged": the first engine against itself, every initial weight moved by one unit in the last place.
+in the rows "nudged": the first engine against itself, every initial weight that is not zero moved by one unit in the
+last place.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def curve(name: str, *, steps: int = STEPS, batch: int | None = None, nudged: bo
     model = build(kerasish, name)
     if nudged:
         for weight in model.trainable_variables:
-            weight.assign(np.nextafter(weight.numpy(), np.float32(np.inf)))
+            value = weight.numpy()
+            weight.assign(np.where(value == 0, value, np.nextafter(value, np.float32(np.inf))))
     x, y = make_data(name, steps)
     size = batch or WORKLOADS[name].batch
     losses: list[float] = []
