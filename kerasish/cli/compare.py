@@ -56,6 +56,11 @@ def add_command(commands: Any) -> None:
         help="go round K seeds, and say whether engines differ more than seeds do",
     )
     parser.add_argument("--with-keras", action="store_true", help="run real Keras 3 on the same engines too")
+    parser.add_argument(
+        "--portable-randomness",
+        choices=("on", "off", "auto"),
+        help="on: the same dropout masks on every engine; off: the engines' own (default: auto)",
+    )
     parser.add_argument("--timeout", type=float, metavar="S", help="give a run up after S seconds")
     parser.add_argument(
         "-o",
@@ -82,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         seeds=options.seeds,
         with_keras=options.with_keras,
         timeout=options.timeout,
+        portable_randomness=options.portable_randomness,
     )
     progress = Console(stderr=True)
     with progress.status(f"running {escape(options.script.name)} …"):

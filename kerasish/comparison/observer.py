@@ -23,6 +23,7 @@ from kerasish.comparison.building import BuildTimer
 from kerasish.comparison.fingerprint import fingerprint
 from kerasish.comparison.records import Epoch, Fingerprint, Run, Steps, to_json
 from kerasish.core import trees
+from kerasish.core.seeds import draws_portably
 from kerasish.training.data import ArraySource, make_source
 from kerasish.training.data.sources import take_rows
 
@@ -273,7 +274,8 @@ class Observer:
         event: dict[str, Any] = {"event": "predict", "model": number, "batch_size": size}
         if batch is not None:
             event |= _predict_times(model, batch, seconds)
-        self._emit(event | {"device": device_of(model), "engine": engine_name(model)})
+        facts = {"device": device_of(model), "engine": engine_name(model), "portable": drew_portably(model)}
+        self._emit(event | facts)
 
 
 class Sample:
@@ -344,6 +346,15 @@ def engine_name(model: Any) -> str | None:
     return getattr(getattr(model, "engine", None), "name", None)
 
 
+def drew_portably(model: Any) -> bool | None:
+    """Whether training drew the numbers that every engine draws; None where it drew none, or nobody knows."""
+    _, step = getattr(model, "_steps", {}).get("train", (None, None))
+    device = device_of(model)
+    if getattr(step, "draws", 0) == 0 or device is None:
+        return None
+    return draws_portably(model.engine, device)
+
+
 def _settler(model: Any) -> Callable[[Any], None]:
     """How to wait until the model's last step is computed."""
 
@@ -399,7 +410,7 @@ def assembled(run: Run, events: list[dict[str, Any]]) -> Run:
         elif kind == "predict":
             run.batch_size = event.get("batch_size")
             run.predict_ms, run.predict_batch = event.get("predict_ms"), event.get("predict_batch")
-            run.device = event["device"]
+            run.device, run.portable_randomness = event["device"], event["portable"]
     run.steps = steady(windows)
     if run.steps and run.batch_size:
         run.samples_per_s = run.batch_size / run.steps.median_ms * 1e3

@@ -299,6 +299,7 @@ def _setting(report: Report) -> str:
         "Vector units": " ".join(machine["cpu_features"]) or _DASH,
         "Devices": ", ".join(devices) or _DASH,
         "Threads": str(settings["threads"]) if settings["threads"] else "as many as each engine takes",
+        "Random numbers": _randomness(report),
         "Load before": _DASH if machine["load"] is None else f"{machine['load']:.2f}",
         "Versions": ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
         "Python": f"{machine['python']}, NumPy {machine['numpy']}",
@@ -311,6 +312,15 @@ def _setting(report: Report) -> str:
         else "All runs shared one process; engines took turns, every other round in reverse."
     )
     return _section("Setting", how, f'<dl class="setting">{rows}</dl>')
+
+
+def _randomness(report: Report) -> str:
+    drawn = {run["portable_randomness"] for run in report["runs"]} - {None}
+    if False in drawn:
+        return (
+            f"not the same on every engine: {', '.join(report['verdicts']['randomness']['own'])} with its own"
+        )
+    return "within steps the same on every engine" if drawn else "none within steps"
 
 
 def _footer(report: Report) -> str:

@@ -135,6 +135,8 @@ class Run:
         peak_bytes: Largest resident memory of the process.
         parameters: Numbers in all weights.
         fits: Calls of `fit` that the figures are from.
+        portable_randomness: Whether steps drew masks and noise from the portable generator, and not from the engine's
+            own; None where none were drawn, and for real Keras.
         epochs: Losses and metrics.
         initial: Weights before training.
         final: Weights afterwards.
@@ -161,6 +163,7 @@ class Run:
     peak_bytes: int | None = None
     parameters: int | None = None
     fits: int = 0
+    portable_randomness: bool | None = None
     epochs: list[Epoch] = dataclasses.field(default_factory=list)
     initial: Fingerprint | None = None
     final: Fingerprint | None = None

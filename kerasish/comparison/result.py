@@ -100,6 +100,7 @@ class Comparison:
             "label": verdicts.label(runs[0]),
             "runs": len(runs),
             "device": runs[0].device,
+            "portable_randomness": runs[0].portable_randomness,
         }
         for quantity, of in QUANTITIES.items():
             values = [v for v in map(of, runs) if v is not None]
@@ -114,12 +115,16 @@ class Comparison:
 
     @cached_property
     def verdicts(self) -> dict[str, Any]:
-        """`speed`, `numbers` and `seeds` (None for one seed): see `kerasish.comparison.verdicts`."""
+        """`speed`, `numbers`, `seeds` (None for one seed) and `randomness` (None where it is the same for all).
+
+        See `kerasish.comparison.verdicts`.
+        """
         runs = {name: self.runs_of(name) for name in self.contenders}
         return {
             "speed": verdicts.speed(runs),
             "numbers": verdicts.numbers(runs),
             "seeds": verdicts.seeds(runs),
+            "randomness": verdicts.randomness(runs),
         }
 
     # -- shown -----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from kerasish.comparison.contenders import contenders
 from kerasish.comparison.observer import assembled
 from kerasish.comparison.records import FAILED, Contender, Run, numbers_back
 from kerasish.comparison.result import Comparison
+from kerasish.core.config import PORTABLE_RANDOMNESS, switch_of
 from kerasish.core.errors import ArgumentError
 from kerasish.core.registry import ENVIRONMENT
 
@@ -53,6 +54,7 @@ class Plan:
         seeds: Different seeds; runs go round them, and there are at least as many runs.
         with_keras: Whether real Keras takes part, on the engines that it runs on.
         timeout: Seconds after which a run is given up; None: never.
+        portable_randomness: "on", "off" or "auto"; None: as the environment says.
     """
 
     script: Path
@@ -64,6 +66,7 @@ class Plan:
     seeds: int = 1
     with_keras: bool = False
     timeout: float | None = None
+    portable_randomness: str | None = None
 
     @property
     def rounds(self) -> int:
@@ -104,6 +107,7 @@ def compare_script(plan: Plan, progress: Progress = lambda _: None) -> Compariso
         "epochs": plan.epochs,
         "threads": plan.threads,
         "with_keras": plan.with_keras,
+        "portable_randomness": plan.portable_randomness,
     }
     return Comparison.of(subject, settings, runs, missing)
 
@@ -134,6 +138,8 @@ def check(plan: Plan) -> None:
             where=where,
             hint=f"run python {plan.script.name} by itself first",
         ) from None
+    if plan.portable_randomness is not None:
+        switch_of(plan.portable_randomness, where)
     for name in ("repeat", "epochs", "threads", "seeds"):
         value = getattr(plan, name)
         if value is not None and value < 1:
@@ -165,7 +171,7 @@ def run_once(plan: Plan, contender: Contender, repeat: int, folder: Path) -> Run
     with output.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             [sys.executable, str(_CHILD), str(job_file)],
-            env=environment(contender, plan.threads),
+            env=environment(contender, plan.threads, plan.portable_randomness),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -181,9 +187,11 @@ def run_once(plan: Plan, contender: Contender, repeat: int, folder: Path) -> Run
     return _concluded(run, _events(record), code, output, plan)
 
 
-def environment(contender: Contender, threads: int | None) -> dict[str, str]:
+def environment(contender: Contender, threads: int | None, portable: str | None = None) -> dict[str, str]:
     """The environment of a run."""
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
+    if portable is not None:
+        limits[PORTABLE_RANDOMNESS] = portable
     return {
         **os.environ,
         "MPLBACKEND": "agg",  # a script that shows a plot must not wait for somebody to close it

@@ -1,4 +1,4 @@
-"""What follows from runs: who is faster, whether the numbers are the same, whether engines differ more than seeds."""
+"""What follows from runs: who is faster, whether numbers are the same (and drawn alike), engines against seeds."""
 
 from __future__ import annotations
 
@@ -327,3 +327,25 @@ def _seeds_text(main: str | None, tests: dict[str, Any], count: int) -> str:
 def _p(test: dict[str, Any]) -> str:
     p = test["p_value"]
     return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+# -- randomness --------------------------------------------------------------------------------------------------------
+def randomness(runs: Runs) -> dict[str, Any] | None:
+    """Which contenders' steps drew from an engine's own generator; None where all drew the portable numbers.
+
+    Returns:
+        `own` and `portable`, names of contenders; `text`.
+    """
+    drawn = {name: [r.portable_randomness for r in found] for name, found in runs.items()}
+    own = [name for name, found in drawn.items() if False in found]
+    portable = [name for name, found in drawn.items() if True in found and False not in found]
+    if not own:
+        return None
+    places = {name: f"{label(found[0])} on {found[0].device}" for name, found in runs.items()}
+    text = f"{listed([places[n] for n in own])} drew dropout masks and noise from the engine's own generator"
+    if portable:
+        text += f", {listed([places[n] for n in portable])} the portable ones"
+    if len(own) + len(portable) > 1:
+        text += ": curves may part for that reason"
+    text += ". --portable-randomness on, or set_portable_randomness(True), makes all draw the same."
+    return {"own": own, "portable": portable, "text": text}

@@ -83,6 +83,7 @@ def compare(
         "epochs": epochs,
         "threads": None,
         "with_keras": False,
+        "portable_randomness": None,
     }
     subject = {"kind": "function", "name": getattr(build_fn, "__name__", "model"), "arguments": []}
     return Comparison.of(subject, settings, runs, missing)

@@ -47,6 +47,7 @@ def make_run(
     weights=1.0,
     start=0.0,
     error=None,
+    portable=None,
 ):
     """A run with the given figures. Weights and start are numbers: equal ones are equal fingerprints."""
     run = Run(Contender.of(api, engine).name, api, engine, repeat, seed)
@@ -54,7 +55,7 @@ def make_run(
         run.status, run.error = FAILED, error
         return run
     run.versions = {api: "0.1.0", f"{engine}-framework": "2.0"}
-    run.device = "cpu:0"
+    run.device, run.portable_randomness = "cpu:0", portable
     run.import_s, run.build_s, run.first_step_s = 1.0, 0.1, 0.3
     run.steps = Steps(100, 5, ms, ms * 0.95, ms * 1.05)
     run.batch_size, run.samples_per_s = 32.0, 32e3 / ms

@@ -54,6 +54,23 @@ def test_one_seed_gives_one_start_on_every_engine(script, engine):
     )
 
 
+@pytest.mark.parametrize(("choice", "portable"), [("off", False), ("on", True)])
+@pytest.mark.parametrize("engine", ["jax"], indirect=True)
+def test_whose_random_numbers_a_script_gets(script, engine, choice, portable):
+    script.write_text(
+        FIT.replace("kerasish.layers.Dense", "kerasish.layers.Dropout(0.5), kerasish.layers.Dense")
+    )
+    with script.open("a") as file:
+        file.write('m.fit(np.ones((8, 2), "float32"), np.ones((8, 1), "float32"))\n')
+    run = one_run(script, engine.name, portable_randomness=choice)
+    assert run.portable_randomness is portable, run.error
+
+
+def test_a_choice_of_random_numbers_that_is_none(script):
+    with pytest.raises(ArgumentError, match=r"'autto'.*did you mean 'auto'"):
+        running.check(Plan(script, portable_randomness="autto"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "jax", "tensorflow"], indirect=True)
 def test_real_keras_runs_the_same_script(script, engine):

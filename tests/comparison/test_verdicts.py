@@ -170,3 +170,27 @@ def test_seeds_with_repeats_count_once():
     for name, found in runs.items():
         found += [make_run(name, repeat=2 + k, seed=k) for k in range(2)]
     assert verdicts.seeds(runs)["tests"]["loss"]["permutations"] == math.comb(4, 2)
+
+
+# -- randomness --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("portable", "own", "words"),
+    [
+        ({"native": True, "torch": True}, None, ""),
+        ({"native": None, "torch": None}, None, ""),
+        ({"native": True, "torch": False}, ["torch"], "torch on cpu:0 drew dropout masks"),
+        (
+            {"native": True, "torch": False},
+            ["torch"],
+            "generator, native on cpu:0 the portable ones: curves may part",
+        ),
+        ({"jax": False, "torch": False}, ["jax", "torch"], "jax on cpu:0 and torch on cpu:0 drew"),
+        ({"jax": False, "native": None}, ["jax"], "own generator. --portable-randomness on"),
+    ],
+)
+def test_randomness_that_is_not_the_same_is_said(portable, own, words):
+    found = verdicts.randomness(
+        by_name(*(make_run(name, portable=value) for name, value in portable.items()))
+    )
+    assert (found and found["own"]) == own
+    assert words in (found["text"] if found else "")

@@ -5,6 +5,7 @@ import pytest
 
 import kerasish
 from kerasish import layers
+from kerasish.core import config
 from kerasish.core.errors import ArgumentError, UnknownBackendError
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
@@ -114,3 +115,36 @@ def test_missing_engines_are_named(monkeypatch):
     found = kerasish.compare(build, (X, Y), ["ghost", "native"], epochs=1, repeat=1)
     assert found.contenders == ["native"]
     assert [(m.contender, m.hint) for m in found.missing] == [("ghost", "pip install ghost")]
+
+
+@pytest.mark.parametrize(("value", "portable"), [(True, True), (False, False), ("auto", True)])
+def test_reports_say_whose_random_numbers_they_were(tmp_path, monkeypatch, value, portable):
+    pytest.importorskip("jax")
+    monkeypatch.setitem(config._settings, "portable_randomness", value)
+    found = kerasish.compare(build, (X, Y), ["native", "jax"], epochs=1, repeat=1)
+    assert [run.portable_randomness for run in found.runs] == [True, portable]
+    again = kerasish.comparison.Comparison.from_json(found.to_json(tmp_path / "report.json"))
+    assert again.verdicts["randomness"] == found.verdicts["randomness"]
+    shown = {
+        "terminal": (
+            " ".join(str(found).split()),
+            "Randomness. jax on cpu:0 drew dropout masks and noise from",
+        ),
+        "page": (
+            found.to_html(tmp_path / "r.html").read_text(),
+            "not the same on every engine: jax with its own",
+        ),
+    }
+    for text, words in shown.values():
+        assert (words in text) is not portable
+
+
+def test_a_model_that_draws_nothing_has_no_random_numbers(tmp_path):
+    def plain():
+        model = kerasish.Sequential([kerasish.Input((4,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    found = kerasish.compare(plain, (X, Y), ["native"], epochs=1, repeat=1)
+    assert found.runs[0].portable_randomness is None
+    assert "none within steps" in found.to_html(tmp_path / "r.html").read_text()
