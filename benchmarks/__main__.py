@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import dispatch, laptop, report
+from benchmarks import dispatch, dropout_rng, laptop, report
 from benchmarks.machine import describe_machine
 from benchmarks.processes import import_seconds, run_worker
 from benchmarks.report import Key, Row
@@ -38,6 +38,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--no-dispatch", action="store_true", help="leave out the per-op overhead")
     parser.add_argument(
         "--no-laptop", action="store_true", help="leave out one row, first step, whole process, growth"
+    )
+    parser.add_argument(
+        "--no-randomness", action="store_true", help="leave out the cost of portable dropout masks"
     )
     arguments = parser.parse_args(argv)
     if arguments.quick:
@@ -110,21 +113,31 @@ def main(argv: list[str] | None = None) -> int:
     rows, import_samples = measure_all(arguments)
     imports = {key: statistics.median(values) if values else None for key, values in import_samples.items()}
     overheads: dict[str, dict[str, object]] = {}
+    randomness: dict[str, dict[str, object]] = {}
     skips_laptop: bool = arguments.no_laptop or arguments.quick
     if "kerasish" in arguments.contenders and not arguments.no_dispatch:
         overheads = dispatch.measure_engines(arguments.engines, quick=arguments.quick)
+    random_models = [model for model in arguments.models if model in dropout_rng.STEPS]
+    if "kerasish" in arguments.contenders and random_models and not arguments.no_randomness:
+        others = [engine for engine in arguments.engines if engine != "native"]  # it has no other generator
+        randomness = dropout_rng.measure_engines(
+            others, arguments.threads, random_models, quick=arguments.quick
+        )
     print("\n".join(["", *report.table(rows), "", *report.import_table(imports), ""]))
-    print("\n".join([*dispatch.table(overheads), *report.bars(rows, imports, overheads), "", machine]))
+    print("\n".join([*dispatch.table(overheads), "", *dropout_rng.table(randomness), ""]))
+    print("\n".join([*report.bars(rows, imports, overheads), "", machine]))
     if "native" in arguments.engines and "kerasish" in arguments.contenders and not skips_laptop:
         keras = "keras" in arguments.contenders
         for figure in laptop.measure(arguments.threads, arguments.repeats, keras):
             print(figure.line(), flush=True)
     RESULTS.write_text(
-        json.dumps(report.as_json(machine, vars(arguments), rows, imports, overheads), indent=1) + "\n"
+        json.dumps(report.as_json(machine, vars(arguments), rows, imports, overheads, randomness), indent=1)
+        + "\n"
     )
     failed = [key for key, row in rows.items() if row.error] + [
         name for name, o in overheads.items() if "error" in o
     ]
+    failed += dropout_rng.failed(randomness)
     return 1 if failed else 0
 
 

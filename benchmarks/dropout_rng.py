@@ -108,7 +108,9 @@ def measure_engines(
 
 
 def table(found: dict[str, Found]) -> list[str]:
-    """Return a line for each engine and model, with its verdict."""
+    """Return a line for each engine and model, with its verdict; none where nothing was measured."""
+    if not found:
+        return []
     lines = [
         f"{'engine':<12}{'device':<8}{'model':<13}{'portable ms':>12}{'own ms':>9}{'cost':>8}{'all dropout':>13}"
     ]

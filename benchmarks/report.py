@@ -139,6 +139,7 @@ def as_json(
     rows: Mapping[Key, Row],
     imports: Imports,
     overheads: Mapping[str, Mapping[str, Any]],
+    randomness: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return all that was measured, ready for `json.dumps`."""
     return {
@@ -157,4 +158,5 @@ def as_json(
         ],
         "imports": [{"engine": e, "contender": c, "seconds": s} for (e, c), s in imports.items()],
         "dispatch": dict(overheads),
+        "portable_randomness": dict(randomness),
     }
