@@ -69,6 +69,25 @@ def _batch_norm_train(
     return y, jax.lax.stop_gradient(mean), jax.lax.stop_gradient(variance)
 
 
+def _attention(
+    query: Array, key: Array, value: Array, bias: Any, mask: Any, *, scale: float, causal: bool
+) -> Array:
+    return jax.nn.dot_product_attention(query, key, value, bias, mask, scale=scale, is_causal=causal)
+
+
+_usual_attention = listed(_attention, "scale", "causal")
+
+
+def _attention_or_not(
+    query: Array, key: Array, value: Array, *others: Any, soft_cap: Any, **known: Any
+) -> Any:
+    """XLA makes two parallel loops of jax's own; of the composite one, which keeps fewer cores busy."""
+    usual = query.dtype == jnp.float32 and soft_cap is None and value.shape == key.shape
+    if not (usual and query.size and key.size):
+        return NotImplemented
+    return _usual_attention(query, key, value, *others, **known)
+
+
 def _lstm(
     x: Array, h0: Array, c0: Array, kernel: Array, recurrent_kernel: Array, bias: Any, *, go_backwards: bool
 ) -> tuple[Array, Array, list[Array]]:
@@ -99,6 +118,7 @@ def _lstm_or_not(
 
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "attention": _attention_or_not,
     "batch_norm_train": listed(_batch_norm_train, "axis", "epsilon"),
     "lstm": _lstm_or_not,
     "relu": first(_relu),

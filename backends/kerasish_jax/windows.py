@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from functools import partial
 from typing import Any
 
@@ -90,10 +89,8 @@ def _max_pool(x: Array, *, window: Ints, strides: Ints, pads: Pads) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _max_of_blocks(window: Ints, x: Array) -> Array:
     """Pooling of windows side by side, in the form that XLA runs together with a convolution where nobody trains."""
-    counts = [size // k for size, k in zip(x.shape[1:-1], window, strict=True)]
-    x = lax.slice(x, (0,) * x.ndim, (len(x), *map(operator.mul, counts, window), x.shape[-1]))
-    blocks = x.reshape(len(x), *itertools.chain(*zip(counts, window, strict=True)), x.shape[-1])
-    return jnp.max(blocks, tuple(range(2, blocks.ndim, 2)))
+    around = _around(window)
+    return lax.reduce_window(x, _lowest(x.dtype), lax.max, around, around, "VALID")
 
 
 @_max_of_blocks.defjvp

@@ -172,6 +172,9 @@ def _attention() -> Iterator[Override]:
     ):
         yield Override("attention", (Q, K, V, bias, mask), {**ATTENTION, **keywords})
     yield Override("attention", (Q[:, :3], K, V, None, None), {**ATTENTION, "causal": True})
+    narrow = tuple(x.astype("float32") for x in (Q, K, V))  # some engines have a kernel for it alone
+    for bias, mask, causal in ((None, None, False), (None, MASK, True), (fixed(1, 3, 5, 5), MASK, False)):
+        yield Override("attention", (*narrow, bias, mask), {**ATTENTION, "causal": causal})
 
 
 def _recurrence() -> Iterator[Override]:
