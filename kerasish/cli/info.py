@@ -18,7 +18,9 @@ from rich.table import Table
 from kerasish import __version__
 from kerasish.comparison.machine import cores, cpu_features
 from kerasish.core import registry
-from kerasish.core.contract import EngineInfo
+from kerasish.core.config import portable_randomness
+from kerasish.core.contract import Engine, EngineInfo
+from kerasish.core.seeds import draws_portably
 
 #: Environment variables that say how many threads numerical libraries start.
 _THREADS = ("KERASISH_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -54,6 +56,7 @@ def collect() -> dict[str, Any]:
         "cores": cores(),
         "cpu_features": cpu_features(),
         "thread_variables": {name: os.environ[name] for name in _THREADS if name in os.environ},
+        "portable_randomness": portable_randomness(),
         "engines": {name: _engine(name, info) for name, info in sorted(infos.items())},
     }
 
@@ -68,9 +71,16 @@ def _engine(name: str, info: EngineInfo) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             engine = registry.get_engine(name)
             found = {"version": engine.version, "devices": engine.devices(), **engine.facts()}
+            found["random_numbers"] = _random_numbers(engine)
     except Exception as error:  # a framework that cannot be imported raises whatever it likes
         return {"installed": False, "error": f"{type(error).__name__}: {error}", "install": info.install}
     return {"installed": True, **found}
+
+
+def _random_numbers(engine: Engine) -> str:
+    """Whose numbers steps draw for masks and noise."""
+    own = [device for device in engine.devices() if not draws_portably(engine, device)]
+    return f"its own on {' '.join(own)}" if own else "portable"
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,9 +15,10 @@ import kerasish
 from kerasish import layers
 from kerasish.cli import main
 from kerasish.comparison import Comparison
-from kerasish.core import registry
+from kerasish.core import config, registry
 from kerasish.core.contract import EngineInfo
 from kerasish.testing import faults
+from tests.libraries import library
 
 
 @pytest.fixture
@@ -79,6 +80,23 @@ def test_info_lists_every_engine(capsys):
     out = capsys.readouterr().out
     assert "native (default)" in out
     assert "kernels:" in out
+
+
+@pytest.mark.parametrize(("choice", "words"), [(True, "portable"), (False, "its own on cpu:0")])
+def test_info_says_whose_random_numbers_steps_draw(capsys, monkeypatch, choice, words):
+    library("jax")
+    monkeypatch.setitem(config._settings, "portable_randomness", choice)
+    assert main(["info", "--json"]) == 0
+    engines = json.loads(capsys.readouterr().out)["engines"]
+    assert engines["native"]["random_numbers"] == "portable"
+    assert engines["jax"]["random_numbers"] == words
+
+
+def test_info_refuses_a_choice_of_random_numbers_that_is_none(capsys, monkeypatch):
+    monkeypatch.delitem(config._settings, "portable_randomness", raising=False)
+    monkeypatch.setenv(config.PORTABLE_RANDOMNESS, "offf")
+    assert main(["info"]) == 2
+    assert "did you mean 'off'" in " ".join(capsys.readouterr().err.split())
 
 
 def test_info_says_how_to_install_what_is_missing(capsys, ghost, monkeypatch):

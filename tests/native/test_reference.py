@@ -38,8 +38,9 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def test_every_primitive_has_a_kernel():
-    assert set(ENGINE.primitives) == set(RULES)
-    assert set(reference.KERNELS) == set(RULES) - {"cond", "scan", "while_loop"}
+    known = set(RULES) - {"own_uniform"}  # its random numbers are the portable ones
+    assert set(ENGINE.primitives) == known
+    assert set(reference.KERNELS) == known - {"cond", "scan", "while_loop"}
 
 
 AWKWARD = [
