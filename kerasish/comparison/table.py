@@ -15,16 +15,15 @@ from rich.text import Text
 
 _DASH = "–"
 
-#: Heading -> (quantity, how a value is written, whether a narrow terminal goes without).
-_TIMES: dict[str, tuple[str, Callable[[float], str], bool]] = {
-    "samples/s": ("samples_per_s", lambda v: f"{v:,.0f}", False),
-    "first\nstep s": ("first_step_s", lambda v: f"{v:.2f}", False),
-    "import\ns": ("import_s", lambda v: f"{v:.2f}", False),
-    "build\ns": ("build_s", lambda v: f"{v:.2f}", True),
-    "predict\nms": ("predict_ms", lambda v: f"{v:.3g}", True),
-    "peak\nMB": ("peak_bytes", lambda v: f"{v / 2**20:,.0f}", False),
+#: Heading -> (quantity, how a value is written, how wide a terminal must be to show it).
+_TIMES: dict[str, tuple[str, Callable[[float], str], int]] = {
+    "samples/s": ("samples_per_s", lambda v: f"{v:,.0f}", 0),
+    "first\nstep s": ("first_step_s", lambda v: f"{v:.2f}", 70),
+    "import\ns": ("import_s", lambda v: f"{v:.2f}", 80),
+    "build\ns": ("build_s", lambda v: f"{v:.2f}", 100),
+    "predict\nms": ("predict_ms", lambda v: f"{v:.3g}", 100),
+    "peak\nMB": ("peak_bytes", lambda v: f"{v / 2**20:,.0f}", 80),
 }
-_NARROW = 96
 
 
 class Tables:
@@ -36,7 +35,7 @@ class Tables:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         comparison = self._comparison
         if comparison.contenders:
-            yield times(comparison, narrow=options.max_width < _NARROW)
+            yield times(comparison, width=options.max_width)
             yield numbers(comparison, room=(options.max_width - 52) // 12)
             yield _verdicts(comparison)
         for line in _absent(comparison):
@@ -59,10 +58,10 @@ def _table(title: str) -> Table:
     return table
 
 
-def times(comparison: Any, narrow: bool = False) -> Table:
+def times(comparison: Any, width: int = 100) -> Table:
     """What each contender takes, the quickest first and marked, if it is the fastest beyond noise."""
     speed = comparison.verdicts["speed"]
-    shown = {h: (q, write) for h, (q, write, spare) in _TIMES.items() if not (narrow and spare)}
+    shown = {h: (q, write) for h, (q, write, least) in _TIMES.items() if width >= least}
     table = _table(f"What {comparison.subject['name']} takes")
     for heading in ("ms/step", "±", "ratio", *shown):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -92,7 +91,9 @@ def _ratio(speed: dict[str, Any], name: str) -> str:
     if name not in speed["ratios"]:
         return "1.00×" if speed["order"][:1] == [name] else _DASH
     found = speed["ratios"][name]
-    return f"{found['ratio']:.2f}×" if found["decided"] else f"≈{found['ratio']:.2f}×"
+    ratio = found["ratio"]
+    text = f"{ratio:.2f}×" if ratio < 10 else f"{ratio:,.{1 if ratio < 100 else 0}f}×"
+    return text if found["decided"] else f"≈{text}"
 
 
 def numbers(comparison: Any, room: int = 4) -> Table:

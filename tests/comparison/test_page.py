@@ -221,6 +221,15 @@ def test_it_prints(opened):
     )
 
 
+def test_text_on_paper_is_as_large_as_on_any_screen(opened):
+    opened.size(390, mobile=True)
+    opened.run("window.dispatchEvent(new Event('beforeprint'))")
+    widths = "[...document.querySelectorAll('svg.plot')].map(s => s.viewBox.baseVal.width)"
+    assert set(opened.run(widths)) == {326, 680}
+    opened.run("window.dispatchEvent(new Event('afterprint'))")
+    assert max(opened.run(widths)) < 390
+
+
 # -- colours -----------------------------------------------------------------------------------------------------------
 def palette(scheme):
     """Name -> linear RGB of the custom colours of a scheme."""

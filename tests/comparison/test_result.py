@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kerasish.comparison import Comparison, records
+from kerasish.comparison.table import times
 from kerasish.core.errors import ArgumentError, UnknownNameError
 from tests.comparison.conftest import make_comparison, make_run
 
@@ -82,6 +83,20 @@ def test_table_fits_the_terminal(rich_comparison, width):
     assert max(map(len, capture.get().splitlines())) <= width
     if width >= 80:
         assert "…" not in capture.get()
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100])
+def test_times_are_whole_however_far_apart(width):
+    from rich.console import Console
+
+    contenders = [("native", "kerasish", 0.382), ("tensorflow", "keras", 7.99), ("torch", "keras", 58.2)]
+    runs = [make_run(e, api=api, repeat=i, ms=ms) for i in range(3) for e, api, ms in contenders]
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(times(make_comparison(runs), width))
+    assert "…" not in capture.get()
+    assert "keras-tensorflow" in capture.get()
+    assert " 152× " in capture.get()
 
 
 def test_nothing_ran():

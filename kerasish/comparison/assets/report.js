@@ -5,6 +5,7 @@
   const shown = new Map(view.series.map((s) => [s.name, true]));
   const about = new Map(view.series.map((s, index) => [s.name, { ...s, index }]));
   const charts = [];
+  let printing = false;
 
   // -- small tools --------------------------------------------------------------------------------------------------
   const node = (name, attributes = {}, ...children) => {
@@ -127,10 +128,15 @@
       this.figure.querySelector("figcaption").append(button);
     }
 
+    room() { // on paper, text is as large as on any screen: two charts share an A4 page's width
+      if (printing) return this.figure.matches(":last-child:nth-child(odd)") ? 680 : 326;
+      return Math.max(this.figure.clientWidth, 240);
+    }
+
     visible() { return this.spec.series.filter((s) => shown.get(s.name)); }
 
     draw() {
-      const width = Math.max(this.figure.clientWidth, 240), height = Math.round(Math.min(280, Math.max(200, width * 0.55)));
+      const width = this.room(), height = Math.round(Math.min(280, Math.max(200, width * 0.55)));
       const lines = this.visible();
       this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
       this.svg.replaceChildren();
@@ -277,6 +283,10 @@
   window.addEventListener("resize", () => {
     if (window.innerWidth === wide) return;
     wide = window.innerWidth;
+    redraw();
+  });
+  for (const event of ["beforeprint", "afterprint"]) window.addEventListener(event, () => {
+    printing = event === "beforeprint";
     redraw();
   });
   document.documentElement.dataset.ready = "true";
