@@ -9,6 +9,7 @@ Without a framework its tests are skipped; where CI=true a missing one is a fail
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # Before anything imports a framework, here and in the processes that tests start.
 os.environ.pop("KERASISH_BACKEND", None)
@@ -34,6 +35,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
+from tests.compiled_programs import compiled_programs
 from tests.libraries import absent
 
 ENGINES = ("native", "torch", "jax", "tensorflow")
@@ -48,7 +50,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Let jax compile no program twice, in whichever worker or child of a test it turns up."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="kerasish-jax-")
+        folder = compiled_programs(Path(tempfile.gettempdir()), os.getpid())
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
