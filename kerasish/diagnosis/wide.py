@@ -163,7 +163,8 @@ class WideEngine(Engine):
     capabilities = frozenset({"eager_only"})
 
     def __init__(self) -> None:
-        self.primitives = {name: self._entry(name) for name in RULES}  # type: ignore[misc]
+        known = host_engine().primitives.keys() & RULES.keys()
+        self.primitives = {name: self._entry(name) for name in known}  # type: ignore[misc]
         self.overrides = _Overrides()  # type: ignore[misc]
         TABLE[WideTensor] = self
 
