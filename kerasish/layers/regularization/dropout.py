@@ -52,7 +52,8 @@ def _resolved(noise_shape: Any, inputs: Tensor) -> tuple[int, ...] | None:
 class Dropout(RandomLayer):
     """In training sets a fraction `rate` of the inputs to 0 and divides the rest by 1 − rate (Srivastava et al. 2014).
 
-    The same seed drops the same elements on every engine.
+    The same seed drops the same elements on every engine, unless its own generator is in force within steps
+    (`kerasish.config.set_portable_randomness`).
 
     Args:
         rate: Fraction in [0, 1] that is dropped.
