@@ -130,8 +130,8 @@ def check_compiled(engine: Engine, case: Row) -> None:
         same(engine.to_numpy(one), two, str(case), kind_of(case.name))
 
 
-def check_gradient(engine: Engine, case: Gradient) -> None:
-    """`vjp`, compiled, equals the gradient by hand, or central differences along every input's elements."""
+def check_gradient(engine: Engine, case: Gradient, *, compiled: bool = True) -> None:
+    """`vjp` equals the gradient by hand, or central differences along every input's elements."""
     weights = np.ones(())
 
     def slopes(xs: list[Any]) -> list[Any]:
@@ -143,11 +143,16 @@ def check_gradient(engine: Engine, case: Gradient) -> None:
             weights = np.cos(np.arange(weights.size)).reshape(shape)
         return pullback([tensor(engine, weights)])
 
-    found = engine.compile(slopes)([tensor(engine, x) for x in case.inputs])
+    found = (engine.compile(slopes) if compiled else slopes)([tensor(engine, x) for x in case.inputs])
     expected = case.expected if case.expected is not None else differences(case, weights)
     for x, g, e in zip(case.inputs, found, expected, strict=True):
         got = np.zeros(x.shape) if g is None else engine.to_numpy(g)
         same(got, np.asarray(e, np.float64).reshape(x.shape), str(case), "slope")
+
+
+def check_eager_gradient(engine: Engine, case: Gradient) -> None:
+    """The gradient is right outside of compiled functions, too."""
+    check_gradient(engine, case, compiled=False)
 
 
 def differences(case: Gradient, weights: np.ndarray, step: float = 1e-6) -> list[np.ndarray]:

@@ -29,6 +29,7 @@ KINDS = {
     "value": "primitives against the host engine in float64",
     "compiled": "primitives inside a compiled function",
     "gradient": "gradients of primitives against central differences, by hand at ties and kinks",
+    "eager": "some of these gradients outside of compiled functions",
     "behaviour": "methods: tensors, vjp, jvp, control flow, compilation, donation",
     "override": "overrides against their composites, in value and gradient",
     "operation": "public operations: value, symbolic shape, gradient, compiled, no retrace",
@@ -55,6 +56,7 @@ def all_tests(kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Test]:
         "value": (Test("value", str(case), checks.check_row, (case,)) for case in ROWS),
         "compiled": (Test("compiled", str(case), checks.check_compiled, (case,)) for case in ROWS[::5]),
         "gradient": (Test("gradient", str(case), checks.check_gradient, (case,)) for case in GRADIENTS),
+        "eager": (Test("eager", str(case), checks.check_eager_gradient, (case,)) for case in GRADIENTS[::5]),
         "behaviour": (Test("behaviour", check.__name__, check) for check in behaviours.ALL),
         "override": (
             Test("override", str(case), check, (case,))
