@@ -412,6 +412,18 @@ def test_a_pipe_gets_one_line_an_epoch(capsys):
     assert not any("\r" in line for line in lines)
 
 
+@pytest.mark.parametrize(("columns", "bar"), [(100, 1), (130, 20)])
+def test_the_last_line_shortens_its_bar_rather_than_wrap(monkeypatch, columns, bar):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    fit(compiled(), 1, verbose=1, validation_split=0.25)
+    last = stream.getvalue().splitlines()[-1].rstrip()
+    assert bar <= last.count("━") <= 20
+    assert len(last) < columns
+    assert "val_mae" in last
+
+
 def test_a_terminal_gets_a_bar_that_is_redrawn(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr("sys.stdout", stream)

@@ -116,7 +116,7 @@ class ProgbarLogger(Callback):
         return None if self._phase == "evaluating" else steps
 
     def _redraw(self, line: str) -> None:
-        columns = shutil.get_terminal_size((100, 24)).columns
+        columns = _columns()
         line = line if len(line) < columns else line[: columns - 2] + "…"
         self._write("\r" + line + " " * max(0, self._drawn - len(line)))
         self._drawn = len(line)
@@ -131,9 +131,11 @@ class ProgbarLogger(Callback):
         )
         if self._draws:
             total = self._total() or self._done
-            head = f"{self._done}/{total} {'━' * _WIDTH} {duration(seconds)} {rate(per_step)}"
-            line = head + (f" - {values}" if values else "")
-            # The last line stays on the screen: it is given whole, and may wrap.
+            head = f"{self._done}/{total} "
+            rest = f"{duration(seconds)} {rate(per_step)}" + (f" - {values}" if values else "")
+            # The last line stays on the screen, so it is given whole; before it wraps, the full bar gives way.
+            room = _columns() - 2 - len(head) - len(rest)
+            line = head + ("━" * min(room, _WIDTH) + " " if room > 0 else "") + rest
             self._write("\r" + line + " " * max(0, self._drawn - len(line)) + "\n")
         else:
             self._write(f"{label}{facts}\n")
@@ -141,6 +143,10 @@ class ProgbarLogger(Callback):
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def can_redraw(stream: Any) -> bool:
