@@ -278,6 +278,26 @@ def test_dropout_masks_are_the_same_in_all_steps():
         np.testing.assert_array_equal(y, np.repeat(y[:, :1], 5, axis=1))
 
 
+def test_dropout_scatters_outputs_as_that_of_keras():
+    """Over many rows of one sequence, outputs have the mean and the spread that Keras' have."""
+    rows = 4096
+    x = np.repeat(X[:1], rows, axis=0)
+    kernels = np.random.default_rng(3)
+    theirs = keras.layers.GRU(3, seed=1, dropout=0.4)
+    theirs.build(x.shape)
+    theirs.set_weights([kernels.normal(size=w.shape) for w in theirs.weights])
+    with kerasish.use_backend("native"):
+        ours = layers.GRU(3, seed=2, dropout=0.4)
+        ours.build(x.shape)
+        ours.set_weights(theirs.get_weights())
+        found = to_numpy(ours(x, training=True))
+    expected = np.asarray(theirs(x, training=True))
+    spread = expected.std(axis=0)
+    error = spread / np.sqrt(rows)  # of a mean; five of a difference of two
+    np.testing.assert_array_less(np.abs(found.mean(axis=0) - expected.mean(axis=0)), 5 * np.sqrt(2) * error)
+    np.testing.assert_allclose(found.std(axis=0), spread, rtol=0.08)
+
+
 def test_recurrent_dropout_spares_the_carried_state():
     class Fixed(keras.layers.GRUCell):
         def get_recurrent_dropout_mask(self, step_input):

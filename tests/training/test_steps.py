@@ -170,6 +170,23 @@ class OwnLoss(kerasish.Model):
         return ops.mean(ops.abs(y_pred - y)) * 3.0
 
 
+def test_spectral_normalization_holds_its_kernel_while_training(engine):
+    def fitted():
+        kerasish.utils.set_random_seed(1)
+        dense = layers.Dense(6, activation="tanh")
+        normalized = layers.SpectralNormalization(dense, power_iterations=30)
+        model = kerasish.Sequential([kerasish.Input((4,)), normalized, layers.Dense(2)])
+        dense.kernel.assign(ops.multiply(dense.kernel.value, 5.0))
+        model.compile(kerasish.optimizers.SGD(1e-3), "mse")
+        model.fit(X, Y, batch_size=11, epochs=3, verbose=0)
+        return to_numpy(dense.kernel.value)
+
+    kernel = fitted()
+    assert np.linalg.norm(kernel, 2) == pytest.approx(1.0, abs=0.01)
+    with kerasish.use_backend("native"):
+        np.testing.assert_allclose(kernel, fitted(), rtol=1e-4, atol=1e-6)
+
+
 def test_own_compute_loss_is_what_is_minimised(engine):
     model = OwnLoss()
     model.compile("sgd")
