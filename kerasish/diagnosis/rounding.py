@@ -8,7 +8,8 @@ far results may lie from it (Monte Carlo arithmetic: Parker, "Monte Carlo arithm
   u·√n·|y| where terms have one sign, and √n times the effect of moving each term by u where they cancel
   (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019);
 * plain sums, forwards (means, variances) and backwards (what was repeated), are allowed what they would need if all
-  terms had one sign;
+  terms had one sign; and twice what adding them up one after the other costs, in their dtype: where many terms are
+  equal, as squared deviations behind a ReLU and cotangents before a mean are, their roundings all go the same way;
 * bounded functions (tanh, erf, sin ...) are computed to an absolute accuracy.
 
 Sums of 16-bit floats are taken as accumulated in float32.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ _LINALG = frozenset({"solve", "triangular_solve", "cholesky", "qr", "svd", "eigh
 _SUMS = PRODUCTS | _LINALG | {"sum", "prod", "cumsum", "cumprod", "avg_pool", "scatter_add"}
 #: Backwards, these are plain sums where an operand was repeated.
 _LINEAR = frozenset({"add", "subtract", "multiply", "broadcast_to", "take", "take_along_axis", "gather_nd"})
+#: Backwards, these add up the cotangent itself where an operand was repeated.
+_REPEATING = frozenset({"add", "subtract", "broadcast_to"})
 #: Values or slopes of at most about 1, accurate to an absolute error.
 _BOUNDED = frozenset({"tanh", "sigmoid", "erf", "sin", "cos", "arctan", "arctan2"})
 #: Computed to a few units by vectorised approximations.
@@ -56,7 +59,7 @@ _GRADIENT = "gradient of "
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A computed step of the reference: its name, function, arguments and results, and their declared dtypes."""
+    """A computed step of the reference: name, function, arguments, results, their declared dtypes, keywords."""
 
     name: str
     run: Callable[..., list[Any]]
@@ -64,6 +67,7 @@ class Step:
     given: list[str]
     results: list[Any]
     promised: list[str]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def unit(dtype: str) -> float:
@@ -94,12 +98,45 @@ def disturbed(step: Step, noise: np.random.Generator) -> list[Any]:
     moved = _moved(step, noise, everything=base in _SUMS) if summing else step.results
     same_sign = summing and base in (_LINEAR if backward else {"sum"})
     absolute = step.run(*map(_absolute, step.arguments)) if same_sign else [None] * len(moved)
-    return [
+    noisy = [
         y
         if y is None or not dtypes.is_float(dtype)
         else _noisy(step, base, backward, y, m, a, dtype, work, noise)
         for y, m, a, dtype in zip(step.results, moved, absolute, step.promised, strict=True)
     ]
+    return [
+        y if terms is None else y + 2.0 * noise.uniform(-1.0, 1.0, y.shape) * _drift(step, *terms, y.shape)
+        for y, terms in zip(noisy, _plain_sums(step), strict=True)
+    ]
+
+
+def _plain_sums(step: Step) -> list[tuple[np.ndarray, tuple[int, ...]] | None]:
+    """For each result the terms, and the axes over which they are added up; None where nothing is."""
+    if step.name == "sum":
+        return [(step.arguments[0], step.options["axis"])]
+    if bare(step.name) == step.name or bare(step.name) not in _REPEATING:
+        return [None] * len(step.results)
+    terms = step.arguments[-1]  # the cotangent
+    return [
+        None if y is None or y.shape == terms.shape else (terms, _repeated(terms, y)) for y in step.results
+    ]
+
+
+def _repeated(terms: np.ndarray, y: np.ndarray) -> tuple[int, ...]:
+    """The axes along which broadcasting repeated an operand of the shape of `y`."""
+    new = terms.ndim - y.ndim
+    return tuple(i for i, size in enumerate(terms.shape) if i < new or y.shape[i - new] != size)
+
+
+def _drift(step: Step, x: np.ndarray, axes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """The error of sums whose terms are added up one after the other."""
+    narrow = np.dtype("float64" if "float64" in step.given else "float32")
+    kept = [i for i in range(x.ndim) if i not in axes]
+    with np.errstate(all="ignore"):
+        terms = np.transpose(x, (*axes, *kept)).reshape(-1, *(x.shape[i] for i in kept)).astype(narrow)
+        total = np.zeros(terms.shape[1:]) if not len(terms) else np.add.accumulate(terms, axis=0)[-1]
+        drift = total - terms.sum(axis=0, dtype=np.float64)
+    return np.where(np.isfinite(drift), drift, 0.0).reshape(shape)
 
 
 def _absolute(x: np.ndarray) -> np.ndarray:

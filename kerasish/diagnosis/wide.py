@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -203,11 +203,16 @@ class WideEngine(Engine):
                 found = kernel(*filled, **low)
             return list(found) if isinstance(found, (tuple, list)) else [found]
 
-        results = self.apply(name, run, tensors, [y.dtype for y in outputs])
+        results = self.apply(name, run, tensors, [y.dtype for y in outputs], low)
         return type(promised)(results) if several else results[0]
 
     def apply(
-        self, name: str, run: Callable[..., Arrays], tensors: Sequence[WideTensor], promised: Sequence[str]
+        self,
+        name: str,
+        run: Callable[..., Arrays],
+        tensors: Sequence[WideTensor],
+        promised: Sequence[str],
+        options: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         """`run` on the tensors' arrays as one step of every open tape; None among its results stays None.
 
@@ -216,6 +221,7 @@ class WideEngine(Engine):
             run: From host arrays to host arrays; differentiable by the host engine.
             tensors: Its arguments.
             promised: Declared dtypes of its results.
+            options: The primitive's keywords.
         """
         state = _RUN.get()
         arrays = [x.value for x in tensors]
@@ -225,7 +231,9 @@ class WideEngine(Engine):
 
         found = run(*arrays)
         if state.noise is not None:
-            step = rounding.Step(name, run, arrays, [x.dtype for x in tensors], found, list(promised))
+            step = rounding.Step(
+                name, run, arrays, [x.dtype for x in tensors], found, list(promised), options or {}
+            )
             found = rounding.disturbed(step, state.noise)
         if state.peaks is not None:
             state.peaks.extend((_peak(y), d) for y, d in zip(found, promised, strict=True) if y is not None)

@@ -84,6 +84,28 @@ def test_noise_covers_sums_that_cancel(wide):
     assert honest / 3 < spread < honest * 60
 
 
+def total(terms):
+    return p.sum(tensor(terms), axis=(0, 2), keepdims=False).value
+
+
+def slope_of_what_was_repeated(terms):
+    offset = tensor(np.zeros((3, 1)))
+    _, _, pullback = wide_engine().vjp(lambda b: ([p.add(tensor(np.zeros(terms.shape)), b)], None), [offset])
+    return pullback([tensor(terms)])[0].value[:, 0]
+
+
+@pytest.mark.parametrize("added", [total, slope_of_what_was_repeated])
+def test_noise_covers_equal_terms_added_one_after_the_other(wide, added):
+    terms = np.empty((64, 3, 64), "float32")
+    terms[:] = np.array([0.1, 0.7, 0.0748])[:, None]
+    loop = np.add.accumulate(terms.swapaxes(1, 2).reshape(-1, 3), axis=0)[-1]
+    exact, squares = added(terms), []
+    for seed in range(15):
+        with running(noise=np.random.default_rng(seed)):
+            squares.append(np.square(added(terms) - exact))
+    assert (np.abs(loop - exact) < 3.0 * np.sqrt(np.mean(squares, axis=0))).all()
+
+
 def test_noise_goes_backwards_too(wide):
     x = tensor(np.random.default_rng(0).normal(size=(6, 50)))
     w = tensor(np.random.default_rng(1).normal(size=(50, 7)))
