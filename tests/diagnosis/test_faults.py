@@ -132,7 +132,9 @@ def test_a_fault_in_what_the_reference_is_made_of_is_the_host_engines(monkeypatc
         if "tanh" in table:
             monkeypatch.setitem(table, "tanh", lambda v, right=table["tanh"]: right(v) * 1.01)
     # By name: the strict engine, where another test registered it, is wrong with its host.
-    result = diff(model, x, backends=["native", "torch", "jax", "tensorflow"], compiled=False, gradients=False)
+    result = diff(
+        model, x, backends=["native", "torch", "jax", "tensorflow"], compiled=False, gradients=False
+    )
     assert wrong is not host.primitives["tanh"]
     if len(result.engines) < 3:
         absent("needs two engines beside the host's")
