@@ -428,6 +428,7 @@ def test_a_terminal_gets_a_bar_that_is_redrawn(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr("sys.stdout", stream)
     monkeypatch.setattr("kerasish.training.callbacks.progress._PERIOD", 0.0)
+    monkeypatch.setenv("COLUMNS", "120")
     fit(compiled(), 2, verbose=1, validation_split=0.25)
     text = stream.getvalue()
     assert text.startswith("Epoch 1/2\n")
