@@ -34,7 +34,7 @@ class Pass:
         first = source.peek()
         model._prepare(kind, first)
         self._checks = Checks(model, source, first)
-        self._overridden = model._body(kind)[1]
+        self._overridden = model._has_own_step(kind)
         self._latest: Any = None
 
     def run(

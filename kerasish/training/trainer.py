@@ -56,13 +56,16 @@ class Trainer(Compilable):
             variable.to_engine(engine)
         return distinct
 
-    def _body(self, kind: str) -> tuple[Callable[[Any], Any], bool]:
-        """The function of a batch to compile, and whether its result is the logs (an overridden step)."""
-        if kind == "train" and type(self).train_step is Compilable.train_step:
-            return self._train_on, False
-        if kind == "test" and type(self).test_step is Compilable.test_step:
-            return self._test_on, False
-        return self._public_step(kind), True
+    def _has_own_step(self, kind: str) -> bool:
+        """Whether the model's class gives the step, whose result is then the logs (predictions: always the result)."""
+        name = f"{kind}_step"
+        return kind == "predict" or getattr(type(self), name) is not getattr(Compilable, name)
+
+    def _body(self, kind: str) -> Callable[[Any], Any]:
+        """The function of a batch to compile."""
+        if self._has_own_step(kind):
+            return self._public_step(kind)
+        return self._train_on if kind == "train" else self._test_on
 
     def _public_step(self, kind: str) -> Callable[[Any], Any]:
         """`train_step`, `test_step` or `predict_step`, given x, (x, y) or (x, y, sample_weight), whatever there is."""
@@ -82,7 +85,6 @@ class Trainer(Compilable):
 
     def _step(self, kind: str) -> StepFunction:
         engine = self._engine_in_force()
-        body, _ = self._body(kind)
         variables = self._state(kind)
         generators = [*self.seed_generators, seeds.global_generator()]  # type: ignore[attr-defined]
         trained = tuple(id(v) for v in self.trainable_variables)  # type: ignore[attr-defined]
@@ -91,7 +93,7 @@ class Trainer(Compilable):
         step = self._steps.get(kind)
         if step is None or step[0] != key:
             function = StepFunction(
-                body,
+                self._body(kind),
                 engine=engine,
                 variables=variables,
                 generators=generators,
@@ -124,10 +126,8 @@ class Trainer(Compilable):
 
     def _infer_call(self, specs: Any) -> None:
         """Make the weights first: a step asks which variables there are before it calls the model."""
-        own_step = (
-            type(self).train_step is not Compilable.train_step
-        )  # its batches need not be what `call` takes
-        if getattr(type(self), "call", None) is not Layer.call and not own_step:
+        # Batches of a step of its own need not be what `call` takes.
+        if getattr(type(self), "call", None) is not Layer.call and not self._has_own_step("train"):
             infer(lambda batch: self(unpack(batch)[0], training=False), specs)  # type: ignore[operator]
 
     def _infer_step(self, kind: str, specs: Any) -> None:
@@ -303,7 +303,7 @@ class Trainer(Compilable):
         Checks(self, None, batch).batch(batch)
         self.reset_metrics()
         result = self._step(kind)(batch)
-        found = self._read_logs(result if self._body(kind)[1] else None)
+        found = self._read_logs(result if self._has_own_step(kind) else None)
         return found if return_dict else self._in_order(found)
 
     def predict_on_batch(self, x: Any) -> Any:
