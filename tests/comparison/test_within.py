@@ -7,6 +7,7 @@ import kerasish
 from kerasish import layers
 from kerasish.core import config
 from kerasish.core.errors import ArgumentError, UnknownBackendError
+from tests.libraries import library
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
@@ -119,7 +120,7 @@ def test_missing_engines_are_named(monkeypatch):
 
 @pytest.mark.parametrize(("value", "portable"), [(True, True), (False, False), ("auto", True)])
 def test_reports_say_whose_random_numbers_they_were(tmp_path, monkeypatch, value, portable):
-    pytest.importorskip("jax")
+    library("jax")
     monkeypatch.setitem(config._settings, "portable_randomness", value)
     found = kerasish.compare(build, (X, Y), ["native", "jax"], epochs=1, repeat=1)
     assert [run.portable_randomness for run in found.runs] == [True, portable]
