@@ -4,10 +4,9 @@ The words come from the primitives `random_bits` and `random_uniform` (Threefry)
 normal numbers are normal ones whose argument is scaled into the probability of ±2σ; categorical takes the largest of
 logit + Gumbel noise; permutations are a stable sort of words.
 
-Uniform numbers, integers, dropout masks and permutations agree bit for bit between engines. Numbers that pass through
-an engine's own logarithm (normal and what is made of it) agree to a few units in the last place. Only where
-`kerasish.config.set_portable_randomness` gives way to an engine's own generator, what a step draws for dropout masks,
-uniform and normal numbers is that engine's.
+All of them agree bit for bit between engines but gamma and beta numbers, whose last step is an engine's own
+exponential: these agree to a few units in the last place. Only where `kerasish.config.set_portable_randomness` gives
+way to an engine's own generator, what a step draws for dropout masks, uniform and normal numbers is that engine's.
 
 A `seed` is None (the process-wide generator), an integer (the same numbers each time) or a `SeedGenerator`.
 """
