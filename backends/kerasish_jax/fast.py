@@ -103,9 +103,8 @@ def _lstm_steps(unroll: int, x: Array, *parts: Any, go_backwards: bool) -> tuple
 
     (h, c), outputs = jax.lax.scan(step, (h0, c0), jnp.swapaxes(x, 0, 1), reverse=go_backwards, unroll=unroll)
     outputs = jnp.flip(outputs, 0) if go_backwards else outputs
-    h = (
-        outputs[-1] if len(outputs) else h
-    )  # XLA runs the gradient through the outputs faster than through the state
+    # XLA runs the gradient through the outputs faster than that through the state.
+    h = outputs[-1] if len(outputs) else h
     return h, jnp.swapaxes(outputs, 0, 1), [h, c]
 
 
@@ -115,16 +114,9 @@ def _lstm_once(go_backwards: bool, *tensors: Any) -> tuple[Array, Array, list[Ar
     return _lstm_steps(2, *tensors, go_backwards=go_backwards)
 
 
-def _lstm_trained(*tensors: Any, go_backwards: bool) -> tuple[Array, Array, list[Array]]:
-    """XLA runs the gradient through the last output faster than that through the state."""
-    h, outputs, (_, c) = _lstm_steps(1, *tensors, go_backwards=go_backwards)
-    h = outputs[:, -1] if outputs.shape[1] else h
-    return h, outputs, [h, c]
-
-
 @_lstm_once.defjvp
 def _move_lstm(go_backwards: bool, primals: Any, tangents: Any) -> Any:
-    return jax.jvp(partial(_lstm_trained, go_backwards=go_backwards), primals, tangents)
+    return jax.jvp(partial(_lstm_steps, 1, go_backwards=go_backwards), primals, tangents)
 
 
 def _lstm(*tensors: Any, go_backwards: bool) -> tuple[Array, Array, list[Array]]:
