@@ -16,6 +16,7 @@ from kerasish.core.contract import Engine
 from kerasish.core.registry import TABLE
 from kerasish_torch.compiled import Compiled
 from kerasish_torch.fast import OVERRIDES
+from kerasish_torch.heap import keep_freed_memory
 from kerasish_torch.primitives import PRIMITIVES
 from kerasish_torch.replay import Replay
 from kerasish_torch.tensors import (
@@ -241,6 +242,7 @@ def _gradients(
 
 def build() -> TorchEngine:
     """The engine, known to the registry as the owner of torch tensors."""
+    keep_freed_memory()
     engine = TorchEngine()
     TABLE[torch.Tensor] = engine
     TABLE[torch.nn.Parameter] = engine
