@@ -32,7 +32,7 @@ from kerasish.testing import faults
 
 BAR = 0.99
 #: Names of operations that move windows.
-WINDOWS = ("conv", "conv_transpose", "max_pool", "avg_pool")
+WINDOWS = ("conv", "conv_bias", "conv_transpose", "max_pool", "avg_pool")
 
 
 # -- models ------------------------------------------------------------------------------------------------------------

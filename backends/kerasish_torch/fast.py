@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from kerasish_torch import optimizers, recurrent
 from kerasish_torch.primitives import take
 from kerasish_torch.tensors import HALVES, Tensor, differentiable_once
+from kerasish_torch.windows import conv_bias
 
 Axes = tuple[int, ...]
 
@@ -136,6 +137,7 @@ def _attention(*args: Any, scale: float, causal: bool, soft_cap: float | None) -
 
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
+    "conv_bias": conv_bias,
     "relu": torch.relu,
     "relu6": F.relu6,
     "leaky_relu": lambda x, /, *, negative_slope: F.leaky_relu(x, negative_slope),

@@ -35,6 +35,11 @@ _AVG_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 _FLAT = {"strides": 1, "pads": (0, 0), "dilation": 1, "window": 1, "spatial": 1}
 
 
+def _flat(keywords: dict[str, Any]) -> dict[str, Any]:
+    """One spatial axis as two, the first of height 1."""
+    return {key: (_FLAT[key], *value) if key in _FLAT else value for key, value in keywords.items()}
+
+
 def _windowed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Bring one spatial axis to two, and calls that torch refuses into a form it takes."""
     name = function.__name__
@@ -43,8 +48,7 @@ def _windowed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def run(x: Tensor, *kernel: Tensor, **keywords: Any) -> Tensor:
         axes = len(keywords["strides"])
         if axes == 1:
-            flat = {key: (_FLAT[key], *value) if key in _FLAT else value for key, value in keywords.items()}
-            return run(x.unsqueeze(1), *(k.unsqueeze(0) for k in kernel), **flat).squeeze(1)
+            return run(x.unsqueeze(1), *(k.unsqueeze(0) for k in kernel), **_flat(keywords)).squeeze(1)
         if axes > 3:
             problem = f"This engine's {name} has at most three spatial axes."
             raise ArgumentError(problem, received=axes, hint="use the native engine")
@@ -73,14 +77,31 @@ def _lows(pads: Pads) -> Ints:
     return tuple(low for low, _ in pads)
 
 
-@_windowed
-def conv(x: Tensor, kernel: Tensor, /, *, strides: Ints, pads: Pads, dilation: Ints, groups: int) -> Tensor:
-    """The primitive `conv`."""
+def _conv(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, strides: Ints, pads: Pads, dilation: Ints, groups: int
+) -> Tensor:
     axes, padding = len(strides), _lows(pads)
     if any(low != high for low, high in pads):
         x, padding = _pad(x, pads, 0.0), (0,) * axes
     x, kernel = x.permute(_FIRST[axes]), kernel.permute(_KERNEL[axes])
-    return _CONV[axes](x, kernel, None, strides, padding, dilation, groups).permute(_LAST[axes])
+    return _CONV[axes](x, kernel, bias, strides, padding, dilation, groups).permute(_LAST[axes])
+
+
+@_windowed
+def conv(x: Tensor, kernel: Tensor, /, *, strides: Ints, pads: Pads, dilation: Ints, groups: int) -> Tensor:
+    """The primitive `conv`."""
+    return _conv(x, kernel, None, strides, pads, dilation, groups)
+
+
+def conv_bias(x: Tensor, kernel: Tensor, bias: Tensor, /, **keywords: Any) -> Any:
+    """The composite `conv_bias`: the convolution adds the bias as it writes. Corners of `conv` are left to `conv`."""
+    axes = len(keywords["strides"])
+    usual = axes <= 3 and x.dtype in FLOATS and x.dtype not in HALVES
+    if not usual or 0 in x.shape or 0 in kernel.shape:
+        return NotImplemented
+    if axes == 1:
+        return _conv(x.unsqueeze(1), kernel.unsqueeze(0), bias, **_flat(keywords)).squeeze(1)
+    return _conv(x, kernel, bias, **keywords)
 
 
 @_windowed

@@ -10,7 +10,7 @@ from kerasish.core import primitives as p
 from kerasish.core.config import standardize_data_format
 from kerasish.core.contract import Tensor
 from kerasish.core.convert import promoted, shape_of
-from kerasish.core.dispatch import op
+from kerasish.core.dispatch import op, overridable
 from kerasish.core.errors import ArgumentError, ShapeError, UnknownNameError
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
@@ -77,10 +77,46 @@ def from_channels_last(x: Tensor, data_format: str) -> Tensor:
     return p.transpose(x, axes=(0, rank - 1, *range(1, rank - 1)))
 
 
-def _prepared(inputs: Any, kernel: Any, data_format: str | None) -> tuple[Tensor, Tensor, str]:
-    """Input (channels last) and kernel of one dtype, ranks checked."""
+@overridable
+def _add_bias(x: Tensor, bias: Tensor, /) -> Tensor:
+    """x + bias along the last axis: (..., C), (C,) -> (..., C); override name "add_bias"."""
+    return p.add(x, bias)
+
+
+@overridable
+def _conv_bias(
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor,
+    /,
+    *,
+    strides: tuple[int, ...],
+    pads: Pads,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """The primitive `conv`, then a bias (F,) added; override name "conv_bias"."""
+    y = p.conv(x, kernel, strides=strides, pads=pads, dilation=dilation, groups=groups)
+    return _add_bias(y, bias)
+
+
+def add_bias(x: Any, bias: Any, data_format: str) -> Tensor:
+    """x + bias along the axis of channels: (N, *S, C), (C,) -> (N, *S, C), or channels first; dtypes promoted."""
+    x, bias = promoted(x, bias)
+    if data_format == "channels_last":
+        return _add_bias(x, bias)
+    return p.add(x, p.reshape(bias, shape=(*shape_of(bias), *(1,) * (len(shape_of(x)) - 2))))
+
+
+def _prepared(
+    inputs: Any, kernel: Any, data_format: str | None, bias: Any = None
+) -> tuple[Tensor, Tensor, Tensor | None, str]:
+    """Input (channels last), kernel and bias of one dtype, ranks checked, and the layout."""
     layout = standardize_data_format(data_format)
-    inputs, kernel = promoted(inputs, kernel)
+    if bias is None:
+        inputs, kernel = promoted(inputs, kernel)
+    else:
+        inputs, kernel, bias = promoted(inputs, kernel, bias)
     rank, wanted = len(shape_of(inputs)), len(shape_of(kernel))
     if wanted < 3 or rank != wanted:
         spatial = max(wanted - 2, 1)
@@ -90,11 +126,17 @@ def _prepared(inputs: Any, kernel: Any, data_format: str | None) -> tuple[Tensor
             received=f"input {shapes.show(shape_of(inputs))}, kernel {shapes.show(shape_of(kernel))}",
             hint="add the missing axis with ops.expand_dims, e.g. the batch (axis 0) or the channel (axis -1)",
         )
-    return to_channels_last(inputs, layout), kernel, layout
+    return to_channels_last(inputs, layout), kernel, bias, layout
 
 
 def _convolve(
-    x: Tensor, kernel: Tensor, strides: Sizes, padding: str, dilation_rate: Sizes, groups: int
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    strides: Sizes,
+    padding: str,
+    dilation_rate: Sizes,
+    groups: int,
 ) -> Tensor:
     window = shape_of(kernel)[:-2]
     rank = len(window)
@@ -102,7 +144,9 @@ def _convolve(
     dilation = sizes_of(dilation_rate, rank, "dilation_rate")
     pads = explicit_pads(padding, shape_of(x)[1:-1], window, steps, dilation)
     _window_fits(shape_of(x)[1:-1], window, pads, dilation)
-    return p.conv(x, kernel, strides=steps, pads=pads, dilation=dilation, groups=groups)
+    if bias is None:
+        return p.conv(x, kernel, strides=steps, pads=pads, dilation=dilation, groups=groups)
+    return _conv_bias(x, kernel, bias, strides=steps, pads=pads, dilation=dilation, groups=groups)
 
 
 def _window_fits(spatial: Sequence[int], window: Sequence[int], pads: Pads, dilation: Sequence[int]) -> None:
@@ -149,7 +193,20 @@ def conv(
         >>> conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[1.0]]]).tolist()
         [[[3.0], [5.0]]]
     """
-    x, kernel, layout = _prepared(inputs, kernel, data_format)
+    return conv_bias(inputs, kernel, None, strides, padding, data_format, dilation_rate)
+
+
+def conv_bias(
+    inputs: Any,
+    kernel: Any,
+    bias: Any,
+    strides: Sizes,
+    padding: str,
+    data_format: str | None,
+    dilation_rate: Sizes,
+) -> Tensor:
+    """`conv` and a bias, shape (F,) or None: what engines may do in one go."""
+    x, kernel, bias, layout = _prepared(inputs, kernel, data_format, bias)
     channels, per_group = shape_of(x)[-1], shape_of(kernel)[-2]
     groups = channels // per_group if shapes.is_known(channels) and per_group else 1
     if shapes.is_known(channels) and (
@@ -161,10 +218,12 @@ def conv(
             received=f"{channels} channels ({layout})",
             hint="check `data_format` and the number of channels",
         )
-    return from_channels_last(_convolve(x, kernel, strides, padding, dilation_rate, groups), layout)
+    return from_channels_last(_convolve(x, kernel, bias, strides, padding, dilation_rate, groups), layout)
 
 
-def _depthwise(x: Tensor, kernel: Tensor, strides: Sizes, padding: str, dilation_rate: Sizes) -> Tensor:
+def _depthwise(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, strides: Sizes, padding: str, dilation_rate: Sizes
+) -> Tensor:
     *window, channels, multiplier = shape_of(kernel)
     found = shape_of(x)[-1]
     if not shapes.compatible(found, channels):
@@ -174,7 +233,7 @@ def _depthwise(x: Tensor, kernel: Tensor, strides: Sizes, padding: str, dilation
             received=found,
         )
     kernel = p.reshape(kernel, shape=(*window, 1, channels * multiplier))
-    return _convolve(x, kernel, strides, padding, dilation_rate, channels)
+    return _convolve(x, kernel, bias, strides, padding, dilation_rate, channels)
 
 
 @op
@@ -205,8 +264,21 @@ def depthwise_conv(
         >>> depthwise_conv([[[1.0, 10.0], [2.0, 20.0]]], [[[1.0], [1.0]], [[1.0], [2.0]]]).tolist()
         [[[3.0, 50.0]]]
     """
-    x, kernel, layout = _prepared(inputs, kernel, data_format)
-    return from_channels_last(_depthwise(x, kernel, strides, padding, dilation_rate), layout)
+    return depthwise_conv_bias(inputs, kernel, None, strides, padding, data_format, dilation_rate)
+
+
+def depthwise_conv_bias(
+    inputs: Any,
+    kernel: Any,
+    bias: Any,
+    strides: Sizes,
+    padding: str,
+    data_format: str | None,
+    dilation_rate: Sizes,
+) -> Tensor:
+    """`depthwise_conv` and a bias, shape (C·M,) or None: what engines may do in one go."""
+    x, kernel, bias, layout = _prepared(inputs, kernel, data_format, bias)
+    return from_channels_last(_depthwise(x, kernel, bias, strides, padding, dilation_rate), layout)
 
 
 @op
@@ -239,10 +311,10 @@ def separable_conv(
         >>> separable_conv([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], [[[2.0]]]).tolist()
         [[[6.0]]]
     """
-    x, depthwise_kernel, layout = _prepared(inputs, depthwise_kernel, data_format)
+    x, depthwise_kernel, _, layout = _prepared(inputs, depthwise_kernel, data_format)
     x, depthwise_kernel, pointwise_kernel = promoted(x, depthwise_kernel, pointwise_kernel)
-    x = _depthwise(x, depthwise_kernel, strides, padding, dilation_rate)
-    return from_channels_last(_convolve(x, pointwise_kernel, 1, "valid", 1, 1), layout)
+    x = _depthwise(x, depthwise_kernel, None, strides, padding, dilation_rate)
+    return from_channels_last(_convolve(x, pointwise_kernel, None, 1, "valid", 1, 1), layout)
 
 
 def _transposed_geometry(
@@ -301,7 +373,7 @@ def conv_transpose(
         >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], strides=2).tolist()
         [[[1.0], [1.0], [2.0], [2.0]]]
     """
-    x, kernel, layout = _prepared(inputs, kernel, data_format)
+    x, kernel, _, layout = _prepared(inputs, kernel, data_format)
     window = shape_of(kernel)[:-2]
     rank = len(window)
     steps = sizes_of(strides, rank, "strides")

@@ -133,6 +133,23 @@ def _products() -> Iterator[Override]:
     yield Override("split", (X,), {"sections": 2, "axis": 1})
 
 
+def _windows() -> Iterator[Override]:
+    one = {"strides": (1,), "pads": ((0, 0),), "dilation": (1,), "groups": 1}
+    two = {"strides": (1, 1), "pads": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+    kernel, bias = fixed(2, 2, 4, 6, seed=20), fixed(6, seed=21)
+    for dtype in dtypes.FLOATS:
+        x, k, b = (array(value / 3, dtype) for value in (IMAGE, kernel, bias))
+        yield Override("conv_bias", (x, k, b), two)
+    uneven = {**two, "strides": (2, 1), "pads": ((1, 0), (0, 2))}
+    yield Override("conv_bias", (IMAGE, kernel, bias), uneven)
+    yield Override("conv_bias", (IMAGE, kernel, bias), {**two, "pads": ((1, 1), (2, 2)), "dilation": (2, 1)})
+    yield Override("conv_bias", (IMAGE, kernel[:, :, :2], bias), {**two, "groups": 2})
+    yield Override("conv_bias", (IMAGE[:0], kernel, bias), two)
+    yield Override("conv_bias", (IMAGE[:, 0], kernel[0], bias), one)
+    volume = {"strides": (1,) * 3, "pads": ((0, 1),) * 3, "dilation": (1,) * 3, "groups": 1}
+    yield Override("conv_bias", (IMAGE[:, None], kernel[None], bias), volume)
+
+
 def _losses() -> Iterator[Override]:
     yield Override("sigmoid_cross_entropy", (np.abs(X), X * 9))
     yield Override("sigmoid_cross_entropy", (array([0.0, 1.0, 0.0, 1.0]), array([0.0, 0.0, 90.0, -90.0])))
@@ -194,6 +211,7 @@ OVERRIDES = [
     *_elementwise(),
     *_reductions(),
     *_products(),
+    *_windows(),
     *_losses(),
     *_normalization(),
     *_attention(),

@@ -41,7 +41,7 @@ PLANTED = {
 def own_name(engine, operation, model, x, where):
     """The composite that an engine runs in the place of a primitive in a layer."""
     there = {c[3] for c in diff_faults.candidates(model, x, engine.name) if c[0] == where}
-    whole = {"matmul": "dense"}.get(operation)
+    whole = {"matmul": "dense", "conv": "conv_bias"}.get(operation)
     return whole if whole in there else operation
 
 

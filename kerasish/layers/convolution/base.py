@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kerasish import ops
-from kerasish.core import primitives as p
 from kerasish.core.config import standardize_data_format
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import promoted
-from kerasish.core.dispatch import overridable
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.core.variable import Variable
 from kerasish.layers.input_spec import InputSpec
 from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, one_of, positive, set_options, sizes
-
-
-@overridable
-def _add_bias(x: Tensor, bias: Tensor, /) -> Tensor:
-    """x + bias along the last axis: (..., C), (C,) -> (..., C); override name "add_bias"."""
-    return p.add(x, bias)
+from kerasish.ops.conv import add_bias, conv_bias
 
 
 class WindowedLayer(Layer):
@@ -82,13 +73,7 @@ class WindowedLayer(Layer):
 
     def _finish(self, y: Tensor) -> Tensor:
         """Add the bias and apply the activation."""
-        if self.bias is not None:
-            bias: Any = self.bias.value
-            if self.data_format == "channels_first":
-                y = ops.add(y, ops.reshape(bias, (1, -1, *(1,) * self.rank)))
-            else:
-                y = _add_bias(*promoted(y, bias))
-        return self.activation(y)
+        return self.activation(y if self.bias is None else add_bias(y, self.bias, self.data_format))
 
 
 class BaseConv(WindowedLayer):
@@ -150,15 +135,16 @@ class BaseConv(WindowedLayer):
             self.bias = self._add("bias", (self.filters,))
 
     def call(self, inputs: Tensor) -> Tensor:
-        y = ops.conv(
+        y = conv_bias(
             inputs,
             self.kernel,
+            self.bias,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
         )
-        return self._finish(y)
+        return self.activation(y)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kerasish import ops
 from kerasish.core.contract import Tensor
 from kerasish.layers.convolution.base import WindowedLayer
 from kerasish.layers.options import config_of, positive, set_options
+from kerasish.ops.conv import depthwise_conv_bias
 
 
 class BaseDepthwiseConv(WindowedLayer):
@@ -57,15 +57,16 @@ class BaseDepthwiseConv(WindowedLayer):
             self.bias = self._add("bias", (channels * self.depth_multiplier,))
 
     def call(self, inputs: Tensor) -> Tensor:
-        y = ops.depthwise_conv(
+        y = depthwise_conv_bias(
             inputs,
             self.kernel,
+            self.bias,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
         )
-        return self._finish(y)
+        return self.activation(y)
 
     def get_config(self) -> dict[str, Any]:
         return {
