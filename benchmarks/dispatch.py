@@ -1,9 +1,12 @@
 """Eager overhead of `kerasish.ops` per call, over the engine's own call, in microseconds.
 
-`python -m benchmarks.dispatch --engines torch,jax` measures each engine in its own process on one core. Operands are
-tiny, so that the calls cost what calling costs; each pair is timed in many short interleaved runs, and the overhead is
-the median of the paired differences. `native` has no other caller: it is compared with NumPy, whose ufuncs are the
-leanest eager calls that there are.
+`python -m benchmarks.dispatch --engines torch,jax` measures each engine in its own process. Operands are tiny, so that
+the calls cost what calling costs; each pair is timed in many short interleaved runs, and the overhead is the median of
+the paired differences. `native` has no other caller: it is compared with NumPy, whose ufuncs are the leanest eager
+calls that there are.
+
+Engines compute on one thread. jax hands products to a second one, which gets a core of its own here: on a shared core
+each call would be interrupted by the one before, and what is measured (twice the time) is the system's scheduler.
 """
 
 from __future__ import annotations
@@ -166,7 +169,7 @@ def main() -> int:
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        pin_cores(1)
+        pin_cores(2)
         try:
             found: dict[str, Any] = measure(arguments.worker, arguments.api, 9 if arguments.quick else 101)
         except Exception as error:  # the parent shows it as a row
