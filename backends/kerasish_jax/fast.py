@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jax import Array
 from kerasish.core import dtypes
 from kerasish_jax.calls import WIDE, first, listed, run
 from kerasish_jax.primitives import take
+from kerasish_jax.recurrent import lstm
 
 Axes = tuple[int, ...]
 
@@ -89,55 +89,10 @@ def _attention_or_not(
     return _usual_attention(query, key, value, *others, **known)
 
 
-def _lstm_steps(unroll: int, x: Array, *parts: Any, go_backwards: bool) -> tuple[Array, Array, list[Array]]:
-    """Both products within the step: on a CPU that beats the product of all inputs ahead of the loop."""
-    h0, c0, kernel, recurrent_kernel, bias = parts
-
-    def step(carry: tuple[Array, Array], now: Array) -> tuple[tuple[Array, Array], Array]:
-        h, c = carry
-        z = now @ kernel + h @ recurrent_kernel
-        i, f, g, o = jnp.split(z if bias is None else z + bias, 4, -1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h, c), h
-
-    (h, c), outputs = jax.lax.scan(step, (h0, c0), jnp.swapaxes(x, 0, 1), reverse=go_backwards, unroll=unroll)
-    outputs = jnp.flip(outputs, 0) if go_backwards else outputs
-    # XLA runs the gradient through the outputs faster than that through the state.
-    h = outputs[-1] if len(outputs) else h
-    return h, jnp.swapaxes(outputs, 0, 1), [h, c]
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _lstm_once(go_backwards: bool, *tensors: Any) -> tuple[Array, Array, list[Array]]:
-    """Two steps at a time are faster where nobody trains, and slower in the gradient."""
-    return _lstm_steps(2, *tensors, go_backwards=go_backwards)
-
-
-@_lstm_once.defjvp
-def _move_lstm(go_backwards: bool, primals: Any, tangents: Any) -> Any:
-    return jax.jvp(partial(_lstm_steps, 1, go_backwards=go_backwards), primals, tangents)
-
-
-def _lstm(*tensors: Any, go_backwards: bool) -> tuple[Array, Array, list[Array]]:
-    return _lstm_once(go_backwards, *tensors)
-
-
-_usual_lstm = listed(_lstm, "go_backwards")
-
-
-def _lstm_or_not(
-    *args: Any, activation: Any, recurrent_activation: Any, go_backwards: bool, mask: Any = None
-) -> Any:
-    if (activation, recurrent_activation) != ("tanh", "sigmoid") or mask is not None:
-        return NotImplemented
-    return _usual_lstm(*args, go_backwards=go_backwards)
-
-
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "attention": _attention_or_not,
     "batch_norm_train": listed(_batch_norm_train, "axis", "epsilon"),
-    "lstm": _lstm_or_not,
+    "lstm": lstm,
     "relu": first(_relu),
     "silu": first(jax.nn.silu),
     "gelu": first(lambda x, *, approximate: jax.nn.gelu(x, approximate), "approximate"),
