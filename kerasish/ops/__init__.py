@@ -37,6 +37,7 @@ from kerasish.ops.shaping import *
 from kerasish.ops.signals import *
 from kerasish.ops.sorting import *
 from kerasish.ops.special import *
+from kerasish.ops.tiling import *
 
 __all__ = [
     "Variable",

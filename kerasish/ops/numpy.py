@@ -179,29 +179,22 @@ from kerasish.ops.shaping import (
     dsplit,
     dstack,
     expand_dims,
-    flip,
-    fliplr,
-    flipud,
     hsplit,
     hstack,
     moveaxis,
-    pad,
     ravel,
-    repeat,
     reshape,
-    roll,
-    rot90,
     split,
     squeeze,
     stack,
     swapaxes,
-    tile,
     transpose,
     vsplit,
     vstack,
 )
 from kerasish.ops.sorting import argpartition, argsort, digitize, searchsorted, sort, unique
 from kerasish.ops.special import angle, cbrt, conj, conjugate, i0, imag, real, sinc
+from kerasish.ops.tiling import flip, fliplr, flipud, pad, repeat, roll, rot90, tile
 
 __all__ = [
     "abs",
