@@ -33,24 +33,49 @@ __all__ = [
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Nothing to clear: names are given within models and graphs die with their tensors. Kept for Keras scripts."""
+    """Nothing to clear: names are given within models and graphs die with their tensors. Kept for Keras scripts.
+
+    Example:
+        >>> clear_session()
+    """
 
 
 def is_keras_tensor(x: object) -> bool:
-    """Whether `x` is a symbolic tensor."""
+    """Whether `x` is a symbolic tensor.
+
+    Example:
+        >>> import kerasish
+        >>> is_keras_tensor(kerasish.Input((3,))), is_keras_tensor(kerasish.ops.ones(3))
+        (True, False)
+    """
     return isinstance(x, SymbolicTensor)
 
 
 def is_float_dtype(dtype: object) -> bool:
-    """Whether a dtype is a floating type."""
+    """Whether a dtype is a floating type.
+
+    Example:
+        >>> is_float_dtype("bfloat16"), is_float_dtype("int8")
+        (True, False)
+    """
     return "float" in standardize_dtype(dtype)
 
 
 def is_int_dtype(dtype: object) -> bool:
-    """Whether a dtype is an integer type."""
+    """Whether a dtype is an integer type.
+
+    Example:
+        >>> is_int_dtype("uint8")
+        True
+    """
     return "int" in standardize_dtype(dtype)
 
 
 def result_type(*dtypes: object) -> str:
-    """The dtype that operands of these dtypes (int and float: Python scalars) are promoted to."""
+    """The dtype that operands of these dtypes (int and float: Python scalars) are promoted to.
+
+    Example:
+        >>> result_type("int8", "float32"), result_type("float16", float)
+        ('float32', 'float16')
+    """
     return promote(*("int" if d is int else "float" if d is float else standardize_dtype(d) for d in dtypes))

@@ -35,5 +35,10 @@ __all__ = [
 
 
 def version() -> str:
-    """The version of kerasish."""
+    """The version of kerasish.
+
+    Example:
+        >>> version().count(".")
+        2
+    """
     return __version__

@@ -128,7 +128,12 @@ def serialize(activation: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """An activation from its name or config."""
+    """An activation from its name or config.
+
+    Example:
+        >>> deserialize("relu").__name__
+        'relu'
+    """
     return _FAMILY.deserialize(config, custom_objects)
 
 

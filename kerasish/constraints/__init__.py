@@ -33,12 +33,22 @@ __all__ = [
 
 
 def serialize(constraint: Any) -> Any:
-    """A constraint as a config."""
+    """A constraint as a config.
+
+    Example:
+        >>> serialize(NonNeg())["class_name"]
+        'NonNeg'
+    """
     return serialize_keras_object(constraint)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A constraint from its config."""
+    """A constraint from its config.
+
+    Example:
+        >>> type(deserialize(serialize(NonNeg()))).__name__
+        'NonNeg'
+    """
     return _FAMILY.deserialize(config, custom_objects)
 
 

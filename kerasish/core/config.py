@@ -18,7 +18,12 @@ _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "image_dat
 
 
 def floatx() -> str:
-    """The default float dtype, "float32" unless set."""
+    """The default float dtype, "float32" unless set.
+
+    Example:
+        >>> floatx()
+        'float32'
+    """
     return _settings["floatx"]  # type: ignore[return-value]
 
 
@@ -27,6 +32,12 @@ def set_floatx(value: str) -> None:
 
     Raises:
         ArgumentError: `value` is not one of float16, bfloat16, float32, float64.
+
+    Example:
+        >>> set_floatx("float64")
+        >>> floatx()
+        'float64'
+        >>> set_floatx("float32")
     """
     accepted = ("bfloat16", "float16", "float32", "float64")
     if value not in accepted:
@@ -37,17 +48,34 @@ def set_floatx(value: str) -> None:
 
 
 def epsilon() -> float:
-    """The small number that keeps denominators and logarithms finite, 1e-7 unless set."""
+    """The small number that keeps denominators and logarithms finite, 1e-7 unless set.
+
+    Example:
+        >>> epsilon()
+        1e-07
+    """
     return _settings["epsilon"]  # type: ignore[return-value]
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number of `epsilon()`."""
+    """Set the small number of `epsilon()`.
+
+    Example:
+        >>> set_epsilon(1e-5)
+        >>> epsilon()
+        1e-05
+        >>> set_epsilon(1e-7)
+    """
     _settings["epsilon"] = float(value)
 
 
 def image_data_format() -> str:
-    """The default layout of images: "channels_last" unless set."""
+    """The default layout of images: "channels_last" unless set.
+
+    Example:
+        >>> image_data_format()
+        'channels_last'
+    """
     return _settings["image_data_format"]  # type: ignore[return-value]
 
 
@@ -56,6 +84,12 @@ def set_image_data_format(data_format: str) -> None:
 
     Raises:
         ArgumentError: `data_format` is neither "channels_last" nor "channels_first".
+
+    Example:
+        >>> set_image_data_format("channels_first")
+        >>> image_data_format()
+        'channels_first'
+        >>> set_image_data_format("channels_last")
     """
     accepted = ("channels_last", "channels_first")
     if data_format not in accepted:
@@ -87,6 +121,10 @@ def portable_randomness() -> Switch:
 
     Raises:
         ArgumentError: The environment variable holds something else.
+
+    Example:
+        >>> portable_randomness()
+        'auto'
     """
     if "portable_randomness" not in _settings:
         word = os.environ.get(PORTABLE_RANDOMNESS) or "auto"

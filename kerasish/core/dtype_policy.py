@@ -76,17 +76,34 @@ _global: dict[str, DTypePolicy | None] = {"policy": None}
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are not told another: floatx unless `set_dtype_policy` was called."""
+    """The policy of layers that are not told another: floatx unless `set_dtype_policy` was called.
+
+    Example:
+        >>> dtype_policy().name
+        'float32'
+    """
     return _global["policy"] or DTypePolicy(floatx())
 
 
 def set_dtype_policy(policy: str | DTypePolicy | None) -> None:
-    """Set the policy of layers made from now on."""
+    """Set the policy of layers made from now on.
+
+    Example:
+        >>> set_dtype_policy("mixed_bfloat16")
+        >>> dtype_policy().compute_dtype
+        'bfloat16'
+        >>> set_dtype_policy(None)
+    """
     _global["policy"] = None if policy is None else get(policy)
 
 
 def get(identifier: Any) -> DTypePolicy:
-    """A policy from None, a name, a dtype, a policy or its serialised config."""
+    """A policy from None, a name, a dtype, a policy or its serialised config.
+
+    Example:
+        >>> get("mixed_float16").variable_dtype
+        'float32'
+    """
     if identifier is None:
         return dtype_policy()
     if isinstance(identifier, DTypePolicy):

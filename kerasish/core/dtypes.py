@@ -105,6 +105,10 @@ def canonical(dtype: Any) -> str:
 
     Raises:
         UnknownNameError: There is no such dtype.
+
+    Example:
+        >>> canonical(float), canonical(np.dtype("int8"))
+        ('float32', 'int8')
     """
     if dtype.__class__ is str and dtype in _BITS:
         return dtype

@@ -41,6 +41,14 @@ class KerasishError(Exception):
         expected: What would have been valid.
         received: What was given: value, type, shape.
         hint: What to try, in one line.
+
+    Example:
+        >>> import kerasish
+        >>> try:
+        ...     kerasish.ops.matmul([[1.0, 2.0]], [[1.0]])
+        ... except kerasish.KerasishError as error:
+        ...     print(type(error).__name__)
+        ShapeError
     """
 
     code = "error"
@@ -179,7 +187,12 @@ class EngineMismatchError(EngineError, ValueError):
 
 
 class BackendNotInstalledError(KerasishError, ImportError):
-    """The framework behind an engine is not installed."""
+    """The framework behind an engine is not installed.
+
+    Example:
+        >>> print(BackendNotInstalledError("tensorflow is missing.", hint='pip install "kerasish[tensorflow]"'))
+        tensorflow is missing. Try: pip install "kerasish[tensorflow]"
+    """
 
     code = "backend-not-installed"
 

@@ -107,13 +107,23 @@ def set_backend(name: str) -> None:
     Raises:
         UnknownBackendError: Nothing of that name is registered.
         BackendNotInstalledError: Its framework is missing.
+
+    Example:
+        >>> set_backend("native")
+        >>> backend()
+        'native'
     """
     global _default
     _default = get_engine(name)
 
 
 def backend() -> str:
-    """Name of the engine in force."""
+    """Name of the engine in force.
+
+    Example:
+        >>> backend()
+        'native'
+    """
     return current_engine().name
 
 
@@ -135,7 +145,12 @@ def use_backend(name: str | Engine) -> Iterator[Engine]:
 
 
 def devices(kind: str | None = None) -> list[str]:
-    """Devices of the engine in force, best first; `kind` "cpu" or "gpu" filters them."""
+    """Devices of the engine in force, best first; `kind` "cpu" or "gpu" filters them.
+
+    Example:
+        >>> devices("cpu")
+        ['cpu:0']
+    """
     found = current_engine().devices()
     return [d for d in found if kind is None or d.startswith(kind.lower() + ":")]
 
@@ -146,6 +161,13 @@ def device(name: str) -> Iterator[None]:
 
     Raises:
         ArgumentError: The engine in force has no such device.
+
+    Example:
+        >>> import kerasish
+        >>> with kerasish.device("cpu:0"):
+        ...     x = kerasish.ops.ones(3)
+        >>> x.shape
+        (3,)
     """
     wanted = name.lower()
     wanted = wanted if ":" in wanted else f"{wanted}:0"

@@ -175,6 +175,14 @@ def set_random_seed(seed: int) -> None:
 
     Args:
         seed: A non-negative integer below 2³².
+
+    Example:
+        >>> import kerasish
+        >>> set_random_seed(1)
+        >>> a = kerasish.random.normal((3,))
+        >>> set_random_seed(1)
+        >>> bool((a == kerasish.random.normal((3,))).all())
+        True
     """
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ArgumentError(

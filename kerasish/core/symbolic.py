@@ -23,6 +23,12 @@ class SymbolicTensor(TensorOperators):
         shape: Sizes, None where not known.
         dtype: A dtype name.
         name: A label for summaries and errors.
+
+    Example:
+        >>> import kerasish
+        >>> y = kerasish.layers.Dense(2)(kerasish.Input((3,)))
+        >>> y.shape, y.dtype
+        ((None, 2), 'float32')
     """
 
     __slots__ = ("__weakref__", "dtype", "index", "mask", "name", "node", "shape", "sparse")

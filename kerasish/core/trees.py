@@ -9,7 +9,12 @@ from kerasish.core.errors import ArgumentError
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether `structure` is a dict, list or tuple."""
+    """Whether `structure` is a dict, list or tuple.
+
+    Example:
+        >>> is_nested([1]), is_nested(1)
+        (True, False)
+    """
     return isinstance(structure, (dict, list, tuple))
 
 
@@ -48,7 +53,12 @@ def flatten(structure: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> 
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """All leaves, each with the keys and indices that lead to it."""
+    """All leaves, each with the keys and indices that lead to it.
+
+    Example:
+        >>> flatten_with_path({"a": [1, 2]})
+        [(('a', 0), 1), (('a', 1), 2)]
+    """
     if isinstance(structure, (list, tuple)):
         names: list[Any] = (
             list(getattr(structure, "_fields", ()))
@@ -84,6 +94,10 @@ def map_structure(
 
     Raises:
         ArgumentError: The structures differ.
+
+    Example:
+        >>> map_structure(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
+        {'x': 11, 'y': [22]}
     """
     first = structures[0]
     if len(structures) == 1 and is_leaf is None:
@@ -133,7 +147,12 @@ def _outline(structure: Any) -> str:
 
 
 def pack_sequence_as(structure: Any, flat: list[Any] | tuple[Any, ...]) -> Any:
-    """Put `flat` leaves into the structure of `structure`."""
+    """Put `flat` leaves into the structure of `structure`.
+
+    Example:
+        >>> pack_sequence_as({"x": 0, "y": [0]}, [1, 2])
+        {'x': 1, 'y': [2]}
+    """
     leaves = iter(flat)
     count = len(flatten(structure))
     if count != len(flat):
@@ -183,7 +202,11 @@ _HOLE = _Hole()
 
 
 def assert_same_structure(a: Any, b: Any) -> None:
-    """Raise ArgumentError unless `a` and `b` nest alike."""
+    """Raise ArgumentError unless `a` and `b` nest alike.
+
+    Example:
+        >>> assert_same_structure({"a": (1, 2)}, {"a": (3, 4)})
+    """
     map_structure(lambda x, y: _both_leaves(x, y), a, b)
 
 

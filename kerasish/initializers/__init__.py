@@ -129,12 +129,22 @@ __all__ = [
 
 
 def serialize(initializer: Any) -> Any:
-    """An initializer as a config."""
+    """An initializer as a config.
+
+    Example:
+        >>> serialize(Constant(2.0))["config"]
+        {'value': 2.0}
+    """
     return serialize_keras_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """An initializer from its config."""
+    """An initializer from its config.
+
+    Example:
+        >>> deserialize(serialize(Constant(2.0))).value
+        2.0
+    """
     return _FAMILY.deserialize(config, custom_objects)
 
 

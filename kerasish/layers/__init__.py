@@ -35,7 +35,12 @@ from kerasish.layers.reshaping import *  # noqa: F403
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """A layer as plain data."""
+    """A layer as plain data.
+
+    Example:
+        >>> serialize(Dense(3))["class_name"]
+        'Dense'
+    """
     return serialize_keras_object(layer)  # type: ignore[no-any-return]
 
 
@@ -44,6 +49,10 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Raises:
         SavingError: The config is malformed.
+
+    Example:
+        >>> deserialize(serialize(Dense(3))).units
+        3
     """
     return deserialize_keras_object(config, custom_objects)  # type: ignore[no-any-return]
 

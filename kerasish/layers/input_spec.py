@@ -22,6 +22,10 @@ class InputSpec:
         axes: Size required of single axes, by index.
         allow_last_axis_squeeze: Whether an extra last axis of size 1 is accepted.
         name: Key of the input in a dict.
+
+    Example:
+        >>> InputSpec(ndim=4, axes={-1: 3}).axes
+        {-1: 3}
     """
 
     def __init__(

@@ -163,12 +163,22 @@ __all__ = [
 
 
 def serialize(loss: Any) -> Any:
-    """A loss as a config."""
+    """A loss as a config.
+
+    Example:
+        >>> serialize(Huber(0.5))["config"]["delta"]
+        0.5
+    """
     return serialize_keras_object(loss)
 
 
 def deserialize(name: Any, custom_objects: Any = None) -> Any:
-    """A loss from its config, or from a name."""
+    """A loss from its config, or from a name.
+
+    Example:
+        >>> deserialize("huber").__name__
+        'huber'
+    """
     return _FAMILY.deserialize(name, custom_objects)
 
 

@@ -238,12 +238,22 @@ __all__ = [
 
 
 def serialize(metric: Any) -> Any:
-    """A metric as a config."""
+    """A metric as a config.
+
+    Example:
+        >>> serialize(Precision(top_k=2))["config"]["top_k"]
+        2
+    """
     return serialize_keras_object(metric)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A metric from its config, or from a name."""
+    """A metric from its config, or from a name.
+
+    Example:
+        >>> deserialize(serialize(Precision(top_k=2))).top_k
+        2
+    """
     return _FAMILY.deserialize(config, custom_objects)
 
 

@@ -33,6 +33,12 @@ def clone_model(
 
     Raises:
         ArgumentError: The model is subclassed and a function was given.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> clone_model(model).count_params()
+        3
     """
     copy = clone_function or _copy
     if recursive and clone_function is not None:

@@ -233,7 +233,14 @@ class Model(Trainer, Layer):
 
 
 class Functional(Model):
-    """A Model made of a graph of layers and operations."""
+    """A Model made of a graph of layers and operations.
+
+    Example:
+        >>> import kerasish
+        >>> x = kerasish.Input((3,))
+        >>> isinstance(kerasish.Model(x, kerasish.layers.Dense(2)(x)), Functional)
+        True
+    """
 
     _keras_module = "keras.src.models.functional"
 

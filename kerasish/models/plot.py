@@ -73,7 +73,14 @@ def model_to_dot(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
 ) -> str:
-    """The model as a graph in the DOT language."""
+    """The model as a graph in the DOT language.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model_to_dot(model).startswith("digraph")
+        True
+    """
     boxes, arrows = _diagram(
         model, _options(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
     )
@@ -128,6 +135,12 @@ def plot_model(
 
     Returns:
         The path of the file that was written.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> plot_model(model, "model.svg", show_shapes=True)
+        'model.svg'
     """
     path = Path(to_file)
     options = _options(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)

@@ -63,7 +63,12 @@ _FAMILY = Family("optimizer", _CLASSES, {cls.__name__.lower(): cls for cls in _C
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """An optimizer as a config."""
+    """An optimizer as a config.
+
+    Example:
+        >>> serialize(SGD(0.25))["config"]["learning_rate"]
+        0.25
+    """
     return serialize_keras_object(optimizer)
 
 
@@ -72,6 +77,10 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Raises:
         UnknownNameError: No optimizer has that name.
+
+    Example:
+        >>> deserialize({"class_name": "sgd", "config": {"momentum": 0.9}}).momentum
+        0.9
     """
     return _FAMILY.deserialize(config, custom_objects)
 

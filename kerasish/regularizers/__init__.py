@@ -33,12 +33,22 @@ __all__ = [
 
 
 def serialize(regularizer: Any) -> Any:
-    """A regularizer as a config."""
+    """A regularizer as a config.
+
+    Example:
+        >>> serialize(L2(0.5))["config"]
+        {'l2': 0.5}
+    """
     return serialize_keras_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A regularizer from its config."""
+    """A regularizer from its config.
+
+    Example:
+        >>> deserialize(serialize(L2(0.5))).l2
+        0.5
+    """
     return _FAMILY.deserialize(config, custom_objects)
 
 

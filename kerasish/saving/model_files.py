@@ -40,6 +40,10 @@ def save_model(
     Raises:
         ArgumentError: The path does not end in `.keras`.
         SavingError: The file exists and may not be overwritten, or an object cannot be described.
+
+    Example:
+        >>> import kerasish
+        >>> save_model(kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)]), "model.keras")
     """
     path = _target(filepath, overwrite, ".keras", "model.save")
     if zipped is False:
@@ -82,6 +86,12 @@ def load_model(
 
     Raises:
         SavingError: The file is missing, corrupt, hostile, or names something unknown.
+
+    Example:
+        >>> import kerasish
+        >>> kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)]).save("model.keras")
+        >>> load_model("model.keras").count_params()
+        3
     """
     path = Path(filepath)
     if path.suffix in (".h5", ".hdf5"):
@@ -105,7 +115,12 @@ def load_model(
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Save the weights as a `.weights.h5` file, which Keras 3 can load too. Writing is atomic."""
+    """Save the weights as a `.weights.h5` file, which Keras 3 can load too. Writing is atomic.
+
+    Example:
+        >>> import kerasish
+        >>> save_weights(kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)]), "model.weights.h5")
+    """
     path = _target(filepath, overwrite, ".weights.h5", "model.save_weights")
     model.require_built("save_weights")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -117,6 +132,12 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
 
     Raises:
         SavingError: The weights do not fit, unless `skip_mismatch`.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> save_weights(model, "model.weights.h5")
+        >>> load_weights(kerasish.models.clone_model(model), "model.weights.h5")
     """
     if kwargs:
         raise ArgumentError(f"Unknown argument {next(iter(kwargs))!r}.", where="load_weights")
@@ -149,7 +170,14 @@ def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
 
 
 def model_to_json(model: Any, **kwargs: Any) -> str:
-    """The architecture as a JSON string."""
+    """The architecture as a JSON string.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> "Dense" in model_to_json(model)
+        True
+    """
     return json.dumps(serialize_keras_object(model), **kwargs)
 
 
@@ -158,6 +186,12 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
 
     Raises:
         SavingError: It is not JSON, or names something unknown.
+
+    Example:
+        >>> import kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model_from_json(model.to_json()).count_params()
+        3
     """
     try:
         config = json.loads(json_string)

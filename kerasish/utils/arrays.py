@@ -40,7 +40,12 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
-    """x divided by its norm of the given order along `axis`; rows of norm 0 stay 0."""
+    """x divided by its norm of the given order along `axis`; rows of norm 0 stay 0.
+
+    Example:
+        >>> normalize([[0.0, 4.0], [0.0, 0.0]]).tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
+    """
     array = np.asarray(to_numpy(x))
     norm = np.atleast_1d(np.linalg.norm(array, order, axis))
     norm[norm == 0] = 1

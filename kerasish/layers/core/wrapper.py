@@ -18,6 +18,14 @@ class Wrapper(Layer):
 
     Raises:
         ArgumentError: `layer` is not a layer.
+
+    Example:
+        >>> import kerasish
+        >>> class Twice(Wrapper):
+        ...     def call(self, inputs):
+        ...         return self.layer(self.layer(inputs))
+        >>> Twice(kerasish.layers.Rescaling(2.0))([[3.0]]).tolist()
+        [[12.0]]
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:

@@ -141,7 +141,12 @@ def _functional(layer: type[Merge]) -> Callable[..., Any]:
         return layer(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = layer.__name__.lower()
-    merge.__doc__ = f"`{layer.__name__}(**kwargs)(inputs)`."
+    merge.__doc__ = f"""`{layer.__name__}(**kwargs)(inputs)`.
+
+    Example:
+        >>> {merge.__name__}([ops.ones((2, 3)), ops.ones((2, 3))]).shape
+        (2, 3)
+    """
     return merge
 
 

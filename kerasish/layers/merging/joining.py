@@ -72,7 +72,12 @@ class Concatenate(Merge):
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """`Concatenate(axis, **kwargs)(inputs)`."""
+    """`Concatenate(axis, **kwargs)(inputs)`.
+
+    Example:
+        >>> concatenate([ops.ones((1, 1)), ops.zeros((1, 2))]).tolist()
+        [[1.0, 0.0, 0.0]]
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
@@ -147,5 +152,10 @@ class Dot(Merge):
 
 
 def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
-    """`Dot(axes, **kwargs)(inputs)`."""
+    """`Dot(axes, **kwargs)(inputs)`.
+
+    Example:
+        >>> dot([ops.array([[1.0, 2.0]]), ops.array([[3.0, 4.0]])], axes=1).tolist()
+        [[11.0]]
+    """
     return Dot(axes=axes, **kwargs)(inputs)

@@ -44,7 +44,12 @@ _FAMILY = Family(
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
-    """A schedule as a config."""
+    """A schedule as a config.
+
+    Example:
+        >>> serialize(ExponentialDecay(0.1, 100, 0.5))["config"]["decay_rate"]
+        0.5
+    """
     return serialize_keras_object(learning_rate_schedule)
 
 

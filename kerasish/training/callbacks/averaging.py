@@ -14,6 +14,12 @@ class SwapEMAWeights(Callback):
     Args:
         swap_on_epoch: Whether to swap at the end of each epoch (and back at the start of the next), so that later
             callbacks see averaged weights; False: during evaluation and prediction, and at the end of training.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile(kerasish.optimizers.SGD(use_ema=True), "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[SwapEMAWeights()])
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("_swapped",)

@@ -26,6 +26,16 @@ class Callback:
         params: `epochs`, `steps` (batches an epoch, None if not known) and `verbose`.
         remembered: Names of attributes: numbers, strings, None, arrays, and lists and dicts of them.
         comes_last: Whether it hears of the end of epochs and batches after all others, whatever its place in the list.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> class Print(Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(epoch, sorted(logs))
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[Print()])
+        0 ['loss']
     """
 
     remembered: ClassVar[tuple[str, ...]] = ()

@@ -24,6 +24,12 @@ class CallbackList:
         add_progbar: Whether to add a progress bar.
         model: Handed to each callback.
         params: Handed to each callback: verbose, epochs, steps.
+
+    Example:
+        >>> import kerasish
+        >>> shown = kerasish.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch))
+        >>> CallbackList(shown).on_epoch_begin(3)
+        epoch 3
     """
 
     # Made below, one for each event.

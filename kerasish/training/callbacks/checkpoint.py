@@ -34,6 +34,15 @@ class ModelCheckpoint(Callback):
         mode: "min", "max" or "auto".
         save_freq: "epoch", or every so many batches.
         initial_value_threshold: What the first saved model must be better than.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> kept = ModelCheckpoint("best.keras", monitor="loss", save_best_only=True)
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[kept])
+        >>> kerasish.models.load_model("best.keras").count_params()
+        3
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("best", "_batches")
@@ -129,6 +138,9 @@ class BackupAndRestore(Callback):
         save_freq: "epoch", or every so many batches.
         double_checkpoint: Whether to keep the backup before the last, in case the last cannot be read.
         delete_checkpoint: Whether to delete the backup when training ends.
+
+    Example:
+        >>> backup = BackupAndRestore("backup", save_freq=1000)  # model.fit(..., callbacks=[backup])
     """
 
     comes_last: ClassVar[bool] = True

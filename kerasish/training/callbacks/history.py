@@ -14,6 +14,14 @@ class History(Callback):
     Attributes:
         history: Name -> list of values, one an epoch.
         epoch: The epochs recorded.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=3, verbose=0)
+        >>> history.epoch, len(history.history["loss"])
+        ([0, 1, 2], 3)
     """
 
     def __init__(self) -> None:

@@ -22,6 +22,9 @@ class ProgbarLogger(Callback):
     """Shows progress; added by `fit`, `evaluate` and `predict` unless `verbose=0`.
 
     `verbose`: 1 a bar where the output can be redrawn, else a line an epoch; 2 a line an epoch; "auto" is 1.
+
+    Example:
+        >>> quiet = ProgbarLogger()  # model.fit(..., callbacks=[quiet]): in place of the one that is added
     """
 
     def __init__(self) -> None:
@@ -126,9 +129,8 @@ class ProgbarLogger(Callback):
         spent = self._training_seconds or seconds
         per_step = spent / max(self._done, 1)
         values = _values(logs)
-        facts = f"{self._done} steps - {duration(seconds)} - {rate(per_step)}" + (
-            f" - {values}" if values else ""
-        )
+        steps = f"{self._done} step" + "s" * (self._done != 1)
+        facts = f"{steps} - {duration(seconds)} - {rate(per_step)}" + (f" - {values}" if values else "")
         if self._draws:
             total = self._total() or self._done
             head = f"{self._done}/{total} "

@@ -21,6 +21,15 @@ class CSVLogger(Callback):
         filename: The file.
         separator: Between columns.
         append: Whether to go on with an existing file.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[CSVLogger("log.csv")])
+        >>> with open("log.csv") as file:
+        ...     print(file.readline().strip())
+        epoch,loss
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
@@ -68,6 +77,9 @@ class RemoteMonitor(Callback):
         field: Name of the form field, unless `send_as_json`.
         headers: Further HTTP headers.
         send_as_json: Whether the body is JSON, rather than a form with one field of JSON.
+
+    Example:
+        >>> watch = RemoteMonitor("http://localhost:9000", path="/epochs", send_as_json=True)
     """
 
     def __init__(
@@ -115,6 +127,14 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: Called with (epoch, logs).
         on_train_begin, on_train_end: Called with (logs).
         on_train_batch_begin, on_train_batch_end: Called with (batch, logs).
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> shown = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, list(logs)))
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[shown])
+        0 ['loss']
     """
 
     def __init__(

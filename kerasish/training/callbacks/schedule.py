@@ -23,6 +23,15 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: `(epoch, rate) -> rate`, or `(epoch) -> rate`.
         verbose: 1 prints a line an epoch.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> halved = LearningRateScheduler(lambda epoch, rate: rate / 2)
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[halved])
+        >>> round(float(model.optimizer.learning_rate), 6)
+        0.0025
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -60,6 +69,9 @@ class ReduceLROnPlateau(Callback):
         min_delta: Smaller changes do not count.
         cooldown: Epochs to wait after a reduction.
         min_lr: Lower bound of the rate.
+
+    Example:
+        >>> slower = ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=5, min_lr=1e-5)
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("best", "wait", "cooldown_counter")

@@ -89,7 +89,18 @@ class EarlyStopping(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Stops when the loss is NaN or infinite."""
+    """Stops when the loss is NaN or infinite.
+
+    Example:
+        >>> import numpy as np, kerasish
+        >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> far = np.full((4, 1), 1e30)
+        >>> history = model.fit(np.ones((4, 2)), far, epochs=5, verbose=0, callbacks=[TerminateOnNaN()])
+        Batch 0: the loss is inf, training stops
+        >>> len(history.epoch) < 5
+        True
+    """
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")

@@ -29,6 +29,9 @@ class TensorBoard(Callback):
 
     Raises:
         BackendNotInstalledError: The package `tensorboard` is missing.
+
+    Example:
+        >>> board = TensorBoard("logs", histogram_freq=1)  # then: tensorboard --logdir logs
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("_step",)

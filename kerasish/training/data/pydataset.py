@@ -26,6 +26,17 @@ class PyDataset:
         workers: Threads or processes that make batches ahead; 1 makes them in the training thread.
         use_multiprocessing: Processes instead of threads; the data set must then be picklable.
         max_queue_size: Batches made ahead at most.
+
+    Example:
+        >>> import numpy as np
+        >>> class Squares(PyDataset):
+        ...     def __len__(self):
+        ...         return 10
+        ...     def __getitem__(self, index):
+        ...         x = np.arange(4.0)[:, None] + 4 * index
+        ...         return x, x**2
+        >>> Squares(workers=2)[1][1].ravel().tolist()
+        [16.0, 25.0, 36.0, 49.0]
     """
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
