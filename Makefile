@@ -21,7 +21,7 @@ help:
 	@echo "make lint          formatting, lint, types, import rules"
 	@echo "make format        fix what lint can fix"
 	@echo "make bench         kerasish on each engine beside the engine alone"
-	@echo "make docs          run the examples of the documentation"
+	@echo "make docs          run what documents and docstrings show"
 	@echo "make clean         remove build outputs and caches (the environment $(VENV) stays)"
 
 demo: $(VENV)/.core
@@ -65,7 +65,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.test
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' README.md docs kerasish
+	$(BIN)/python -m pytest tests/docs
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
