@@ -40,6 +40,7 @@ _MODULES = (
 _NAMES = {
     "BackendNotInstalledError": ("kerasish.core.errors", "BackendNotInstalledError"),
     "DTypePolicy": ("kerasish.core.dtype_policy", "DTypePolicy"),
+    "FloatDTypePolicy": ("kerasish.core.dtype_policy", "DTypePolicy"),
     "Functional": ("kerasish.models", "Functional"),
     "Initializer": ("kerasish.initializers", "Initializer"),
     "Input": ("kerasish.layers", "Input"),
@@ -74,7 +75,7 @@ def __getattr__(name: str) -> Any:
         module, attribute = _NAMES[name]
         value = getattr(importlib.import_module(module), attribute)
     else:
-        raise AttributeError(f"module 'kerasish' has no attribute {name!r}")
+        importlib.import_module("kerasish.core.absent").explaining(__name__)(name)
     globals()[name] = value
     return value
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from kerasish.core.absent import explaining
 from kerasish.core.config import (
     epsilon,
     floatx,
@@ -30,6 +33,9 @@ __all__ = [
     "set_image_data_format",
     "standardize_dtype",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)
 
 
 def clear_session(free_memory: bool = True) -> None:

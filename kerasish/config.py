@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kerasish import __version__
+from kerasish.core.absent import explaining
 from kerasish.core.config import (
     epsilon,
     floatx,
@@ -32,6 +35,9 @@ __all__ = [
     "set_portable_randomness",
     "version",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)
 
 
 def version() -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from kerasish.core.absent import explaining
 from kerasish.core.trees import (
     assert_same_structure,
     flatten,
@@ -19,3 +22,6 @@ __all__ = [
     "map_structure",
     "pack_sequence_as",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)

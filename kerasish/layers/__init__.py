@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kerasish.core.absent import explaining
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 from kerasish.layers import (
     activations,
@@ -74,3 +75,6 @@ __all__ = [
     *regularization.__all__,
     *reshaping.__all__,
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)

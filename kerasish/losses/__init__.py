@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kerasish.core.absent import explaining
 from kerasish.core.families import Family
 from kerasish.core.objects import serialize_keras_object
 from kerasish.losses.classification_classes import (
@@ -160,6 +161,9 @@ __all__ = [
     "squared_hinge",
     "tversky",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)
 
 
 def serialize(loss: Any) -> Any:

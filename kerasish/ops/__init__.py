@@ -6,6 +6,9 @@ Each is defined once, in the modules of this package, over the primitives of `ke
 
 # ruff: noqa: F403, F405
 
+from typing import TYPE_CHECKING
+
+from kerasish.core.absent import explaining
 from kerasish.core.variable import Variable
 from kerasish.ops import image, linalg, nn, numpy, random
 from kerasish.ops.activations import *
@@ -391,3 +394,6 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kerasish.core.absent import explaining
 from kerasish.core.errors import ArgumentError
 from kerasish.core.families import Family
 from kerasish.core.objects import serialize_keras_object
@@ -40,6 +41,9 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)
 
 _CLASSES = (
     SGD,

@@ -1,5 +1,8 @@
 """Saving and loading: Keras 3's formats, both ways."""
 
+from typing import TYPE_CHECKING
+
+from kerasish.core.absent import explaining
 from kerasish.core.objects import (
     CustomObjectScope,
     deserialize_keras_object,
@@ -36,3 +39,6 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)

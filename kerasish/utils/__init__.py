@@ -1,6 +1,9 @@
 """What Keras keeps in `keras.utils`: seeds, array helpers, data sets, serialization, pictures."""
 
+from typing import TYPE_CHECKING
+
 from kerasish.backend import clear_session, is_keras_tensor, standardize_dtype
+from kerasish.core.absent import explaining
 from kerasish.core.objects import (
     CustomObjectScope,
     deserialize_keras_object,
@@ -43,3 +46,6 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__)
