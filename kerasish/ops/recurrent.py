@@ -85,10 +85,15 @@ def _sequence(
     return carry[-1], time_first(outputs), carry[:-1]
 
 
-def _projected(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """x·kernel + bias for all steps in one product, time first: (B, T, C) -> (T, B, G)."""
+def _projected(x: Tensor, kernel: Tensor, bias: Tensor | None, scale: Tensor | None) -> Tensor:
+    """x·kernel + bias for all steps in one product, x times its scale first, time first: (B, T, C) -> (T, B, G)."""
     batch, time, channels = shape_of(x)
-    flat = p.matmul(p.reshape(x, shape=(batch * time, channels)), kernel)
+    if scale is not None:  # (B, gates, C), the same in all steps
+        gates = shape_of(scale)[1]
+        scale = p.reshape(scale, shape=(batch, 1, gates, channels))
+        scale = p.broadcast_to(scale, shape=(batch, time, gates, channels))
+        scale = p.reshape(scale, shape=(batch * time, gates, channels))
+    flat = scaled_product(p.reshape(x, shape=(batch * time, channels)), kernel, scale)
     if bias is not None:
         flat = p.add(flat, bias)
     return time_first(p.reshape(flat, shape=(batch, time, shape_of(kernel)[1])))
@@ -99,8 +104,25 @@ def _part(x: Tensor, i: int, units: int) -> Tensor:
     return p.slice(x, start=(0, i * units), stop=(shape_of(x)[0], (i + 1) * units), step=(1, 1))
 
 
-def _mm(h: Tensor, kernel: Tensor, scale: Tensor | None) -> Tensor:
-    return p.matmul(h if scale is None else p.multiply(h, scale), kernel)
+def scaled_product(x: Tensor, kernel: Tensor, scale: Tensor | None) -> Tensor:
+    """x·kernel, x times a scale first: (B, C), (C, G·U), None or (B, C) or (B, G, C): one for each gate -> (B, G·U)."""
+    if scale is None:
+        return p.matmul(x, kernel)
+    if len(shape_of(scale)) == 2:
+        return p.matmul(p.multiply(x, scale), kernel)
+    batch, gates, channels = shape_of(scale)
+    width = shape_of(kernel)[1]
+    x = p.multiply(p.reshape(x, shape=(batch, 1, channels)), scale)
+    kernel = p.reshape(kernel, shape=(channels, gates, width // gates))
+    return p.reshape(p.einsum(x, kernel, subscripts="bgc,cgu->bgu"), shape=(batch, width))
+
+
+def _gates_of(scale: Tensor | None, first: int, last: int) -> Tensor | None:
+    """The scales of gates `first` to `last`, if each has its own."""
+    if scale is None or len(shape_of(scale)) == 2:
+        return scale
+    batch, _, units = shape_of(scale)
+    return p.slice(scale, start=(0, first, 0), stop=(batch, last, units), step=(1, 1, 1))
 
 
 # -- cells -----------------------------------------------------------------------------------------------------------
@@ -112,7 +134,7 @@ def _simple_cell(
     act = _function(activation)
 
     def cell(x: Tensor, states: list[Tensor]) -> list[Tensor]:
-        return [act(p.add(x, _mm(states[0], recurrent_kernel, scale)))]
+        return [act(p.add(x, scaled_product(states[0], recurrent_kernel, scale)))]
 
     return cell
 
@@ -125,7 +147,7 @@ def _lstm_cell(
 
     def cell(x: Tensor, states: list[Tensor]) -> list[Tensor]:
         h, c = states
-        z = p.add(x, _mm(h, recurrent_kernel, scale))
+        z = p.add(x, scaled_product(h, recurrent_kernel, scale))
         enter, forget = gate(_part(z, 0, units)), gate(_part(z, 1, units))
         c = p.add(p.multiply(forget, c), p.multiply(enter, act(_part(z, 2, units))))
         return [p.multiply(gate(_part(z, 3, units)), act(c)), c]
@@ -150,18 +172,17 @@ def _gru_cell(
     def cell(x: Tensor, states: list[Tensor]) -> list[Tensor]:
         (h,) = states
         if reset_after:
-            inner = _mm(h, recurrent_kernel, scale)
+            inner = scaled_product(h, recurrent_kernel, scale)
             if recurrent_bias is not None:
                 inner = p.add(inner, recurrent_bias)
             update = gate(p.add(_part(x, 0, units), _part(inner, 0, units)))
             reset = gate(p.add(_part(x, 1, units), _part(inner, 1, units)))
             candidate = p.multiply(reset, _part(inner, 2, units))
         else:
-            kept = h if scale is None else p.multiply(h, scale)
-            inner = p.matmul(kept, gates)
+            inner = scaled_product(h, gates, _gates_of(scale, 0, 2))
             update = gate(p.add(_part(x, 0, units), _part(inner, 0, units)))
             reset = gate(p.add(_part(x, 1, units), _part(inner, 1, units)))
-            candidate = p.matmul(p.multiply(reset, kept), candidate_kernel)
+            candidate = scaled_product(p.multiply(reset, h), candidate_kernel, _gates_of(scale, 2, 3))
         candidate = act(p.add(_part(x, 2, units), candidate))
         return [p.add(candidate, p.multiply(update, p.subtract(h, candidate)))]
 
@@ -191,7 +212,7 @@ def _simple_rnn(
     starts at the end, and the outputs come in the order they were made.
     """
     cell = _simple_cell(recurrent_kernel, activation, None)
-    return _sequence(cell, _projected(x, kernel, bias), [h0], reverse=go_backwards, mask=mask)
+    return _sequence(cell, _projected(x, kernel, bias, None), [h0], reverse=go_backwards, mask=mask)
 
 
 @overridable
@@ -216,7 +237,7 @@ def _lstm(
     h = σ(z_o)·act(c) with σ the recurrent activation. Returns (last output (B, U), outputs (B, T, U), [h, c]).
     """
     cell = _lstm_cell(recurrent_kernel, activation, recurrent_activation, None)
-    return _sequence(cell, _projected(x, kernel, bias), [h0, c0], reverse=go_backwards, mask=mask)
+    return _sequence(cell, _projected(x, kernel, bias, None), [h0, c0], reverse=go_backwards, mask=mask)
 
 
 @overridable
@@ -242,7 +263,7 @@ def _gru(
     output (B, U), outputs (B, T, U), [h]).
     """
     cell, xs = _gru_parts(
-        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, None
+        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, None, None
     )
     return _sequence(cell, xs, [h0], reverse=go_backwards, mask=mask)
 
@@ -255,13 +276,14 @@ def _gru_parts(
     activation: Activation,
     recurrent_activation: Activation,
     reset_after: bool,
+    input_scale: Tensor | None,
     scale: Tensor | None,
 ) -> tuple[Callable[[Tensor, list[Tensor]], list[Tensor]], Tensor]:
     recurrent_bias = None
     if bias is not None and reset_after:
         bias, recurrent_bias = entry(bias, 0), entry(bias, 1)
     cell = _gru_cell(recurrent_kernel, recurrent_bias, activation, recurrent_activation, reset_after, scale)
-    return cell, _projected(x, kernel, bias)
+    return cell, _projected(x, kernel, bias, input_scale)
 
 
 # -- public ----------------------------------------------------------------------------------------------------------
@@ -275,13 +297,17 @@ def _inputs(
     recurrent_kernel: Any,
     bias: Any,
     mask: Any,
-    scale: Any,
-) -> tuple[list[Tensor], Tensor | None, Tensor | None, Tensor | None]:
-    """([x, *states, kernel, recurrent kernel], bias, mask, scale) of one engine and dtype, shapes checked."""
+    input_scale: Any,
+    state_scale: Any,
+) -> tuple[list[Tensor], Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+    """([x, *states, kernel, recurrent kernel], bias, mask, scales) of one engine and dtype, shapes checked.
+
+    A scale of all gates' inputs is in x already.
+    """
     main = promoted(x, *states, kernel, recurrent_kernel, at_least="float")
     dtype = dtype_of(main[0])
     optional = []
-    for value in (bias, scale):
+    for value in (bias, input_scale, state_scale):
         value = None if value is None else tensors(main[0], value)[1]
         optional.append(value if value is None or dtype_of(value) == dtype else p.cast(value, dtype=dtype))
     if mask is not None:
@@ -295,7 +321,10 @@ def _inputs(
             expected=f"inputs (batch, time, {wanted[0]}), kernel {wanted}",
             received=f"inputs {shapes.show(found)}, kernel {shapes.show(shape_of(main[-2]))}",
         )
-    return main, optional[0], mask, optional[1]
+    bias, entering, kept = optional
+    if entering is not None and len(shape_of(entering)) == 2:
+        entering, main[0] = None, p.multiply(x, p.reshape(entering, shape=(found[0], 1, found[2])))
+    return main, bias, mask, entering, kept
 
 
 @op
@@ -311,6 +340,7 @@ def simple_rnn(
     mask: Any = None,
     zero_output_for_mask: bool = False,
     unroll: bool = False,
+    input_scale: Any = None,
     state_scale: Any = None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """h = activation(x·kernel + bias + h·recurrent_kernel), step by step.
@@ -326,7 +356,8 @@ def simple_rnn(
         mask: bool (B, T), True where a step counts.
         zero_output_for_mask: Masked steps give zeros instead of the output before them.
         unroll: Write the steps out instead of scanning; needs a known T.
-        state_scale: Multiplied to h before the recurrent product, shape (B, U): recurrent dropout.
+        input_scale: Multiplied to inputs before the product, shape (B, C), or (B, G, C): dropout, one for each gate.
+        state_scale: Multiplied to h before the recurrent product, shape (B, U) or (B, G, U): recurrent dropout.
 
     Shape: (B, T, C) -> (last output (B, U), outputs (B, T, U), [h]).
 
@@ -338,9 +369,11 @@ def simple_rnn(
         >>> outputs.tolist()
         [[[1.0], [3.0]]]
     """
-    main, bias, mask, scale = _inputs(1, inputs, [h0], kernel, recurrent_kernel, bias, mask, state_scale)
+    main, bias, mask, entering, scale = _inputs(
+        1, inputs, [h0], kernel, recurrent_kernel, bias, mask, input_scale, state_scale
+    )
     x, h0, kernel, recurrent_kernel = main
-    if not (zero_output_for_mask or unroll or scale is not None):
+    if not (zero_output_for_mask or unroll) and entering is None and scale is None:
         return _simple_rnn(
             x,
             h0,
@@ -353,7 +386,7 @@ def simple_rnn(
         )
     return _sequence(
         _simple_cell(recurrent_kernel, activation, scale),
-        _projected(x, kernel, bias),
+        _projected(x, kernel, bias, entering),
         [h0],
         reverse=go_backwards,
         mask=mask,
@@ -377,6 +410,7 @@ def lstm(
     mask: Any = None,
     zero_output_for_mask: bool = False,
     unroll: bool = False,
+    input_scale: Any = None,
     state_scale: Any = None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Long short-term memory (Hochreiter and Schmidhuber 1997) over sequences; gates in Keras' order i, f, c, o.
@@ -394,7 +428,8 @@ def lstm(
         mask: bool (B, T), True where a step counts.
         zero_output_for_mask: Masked steps give zeros instead of the output before them.
         unroll: Write the steps out instead of scanning; needs a known T.
-        state_scale: Multiplied to h before the recurrent product, shape (B, U): recurrent dropout.
+        input_scale: Multiplied to inputs before the product, shape (B, C), or (B, G, C): dropout, one for each gate.
+        state_scale: Multiplied to h before the recurrent product, shape (B, U) or (B, G, U): recurrent dropout.
 
     Shape: (B, T, C) -> (last output (B, U), outputs (B, T, U), [h, c]).
 
@@ -406,9 +441,11 @@ def lstm(
         >>> last.tolist(), len(states)
         ([[0.0]], 2)
     """
-    main, bias, mask, scale = _inputs(4, inputs, [h0, c0], kernel, recurrent_kernel, bias, mask, state_scale)
+    main, bias, mask, entering, scale = _inputs(
+        4, inputs, [h0, c0], kernel, recurrent_kernel, bias, mask, input_scale, state_scale
+    )
     x, h0, c0, kernel, recurrent_kernel = main
-    if not (zero_output_for_mask or unroll or scale is not None):
+    if not (zero_output_for_mask or unroll) and entering is None and scale is None:
         return _lstm(
             x,
             h0,
@@ -423,7 +460,7 @@ def lstm(
         )
     return _sequence(
         _lstm_cell(recurrent_kernel, activation, recurrent_activation, scale),
-        _projected(x, kernel, bias),
+        _projected(x, kernel, bias, entering),
         [h0, c0],
         reverse=go_backwards,
         mask=mask,
@@ -447,6 +484,7 @@ def gru(
     mask: Any = None,
     zero_output_for_mask: bool = False,
     unroll: bool = False,
+    input_scale: Any = None,
     state_scale: Any = None,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Gated recurrent units (Cho et al. 2014) over sequences; gates in Keras' order z, r, h.
@@ -464,7 +502,8 @@ def gru(
         mask: bool (B, T), True where a step counts.
         zero_output_for_mask: Masked steps give zeros instead of the output before them.
         unroll: Write the steps out instead of scanning; needs a known T.
-        state_scale: Multiplied to h before the recurrent product, shape (B, U): recurrent dropout.
+        input_scale: Multiplied to inputs before the product, shape (B, C), or (B, G, C): dropout, one for each gate.
+        state_scale: Multiplied to h before the recurrent product, shape (B, U) or (B, G, U): recurrent dropout.
 
     Shape: (B, T, C) -> (last output (B, U), outputs (B, T, U), [h]).
 
@@ -476,9 +515,11 @@ def gru(
         >>> last.tolist()
         [[1.0]]
     """
-    main, bias, mask, scale = _inputs(3, inputs, [h0], kernel, recurrent_kernel, bias, mask, state_scale)
+    main, bias, mask, entering, scale = _inputs(
+        3, inputs, [h0], kernel, recurrent_kernel, bias, mask, input_scale, state_scale
+    )
     x, h0, kernel, recurrent_kernel = main
-    if not (zero_output_for_mask or unroll or scale is not None):
+    if not (zero_output_for_mask or unroll) and entering is None and scale is None:
         return _gru(
             x,
             h0,
@@ -492,7 +533,7 @@ def gru(
             mask=mask,
         )
     cell, xs = _gru_parts(
-        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, scale
+        x, kernel, recurrent_kernel, bias, activation, recurrent_activation, reset_after, entering, scale
     )
     return _sequence(
         cell, xs, [h0], reverse=go_backwards, mask=mask, zero_output=zero_output_for_mask, unroll=unroll

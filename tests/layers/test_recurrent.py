@@ -187,6 +187,14 @@ def test_a_cell_is_one_step_of_its_layer(name, engine):
     assert_same(fused(X), [to_numpy(y) for y in expected])
 
 
+def test_stacked_cells_with_one_state_each_give_it_bare():
+    layer = layers.RNN([layers.GRUCell(3), layers.LSTMCell(2), layers.SimpleRNNCell(4)], return_state=True)
+    _, gru, lstm, simple = layer(X)
+    assert (gru.shape, [s.shape for s in lstm], simple.shape) == ((4, 3), [(4, 2), (4, 2)], (4, 4))
+    goes_on = layer(X, initial_state=[gru, lstm, simple])
+    assert_same(goes_on[0], to_numpy(layer(X, initial_state=[[gru], lstm, [simple]])[0]))
+
+
 # -- state that is carried ------------------------------------------------
 
 
@@ -298,25 +306,69 @@ def test_dropout_scatters_outputs_as_that_of_keras():
     np.testing.assert_allclose(found.std(axis=0), spread, rtol=0.08)
 
 
-def test_recurrent_dropout_spares_the_carried_state():
-    class Fixed(keras.layers.GRUCell):
-        def get_recurrent_dropout_mask(self, step_input):
-            return [np.array([[2.0, 0.0]], "float32")] * 3  # one for each gate
+GATED = {
+    "GRU": ("GRU", 3, {}),
+    "GRU, reset before": ("GRU", 3, {"reset_after": False}),
+    "LSTM": ("LSTM", 4, {}),
+}
 
+
+@functools.cache
+def gated_by_keras(label):
+    """Masks for each gate, weights, and what Keras' layer and cell make of them."""
+    name, gates, options = GATED[label]
+    draw = np.random.default_rng(0)
+    masks = [2.0 * (draw.random((4, gates, size)) > 0.5).astype("float32") for size in (3, 2)]
+
+    class Fixed(getattr(keras.layers, name + "Cell")):
         def get_dropout_mask(self, step_input):
-            return [np.ones((1, 3), "float32")] * 3
+            return list(masks[0].swapaxes(0, 1))
 
-    for reset_after in (True, False):
-        theirs = Fixed(2, dropout=0.5, recurrent_dropout=0.5, reset_after=reset_after)
-        with kerasish.use_backend("native"):
-            ours = layers.GRUCell(2, recurrent_dropout=0.5, reset_after=reset_after)
-            ours(X[:, 0], [STATES[0]])
-            theirs(X[:, 0], [STATES[0]])
-            theirs.set_weights(ours.get_weights())
-            ours.draw_masks = lambda like: Masks(state=np.array([[2.0, 0.0]], "float32"))
-            assert_same(
-                ours(X[:, 0], [STATES[0]], training=True)[0], theirs(X[:, 0], [STATES[0]], training=True)[0]
-            )
+        def get_recurrent_dropout_mask(self, step_input):
+            return list(masks[1].swapaxes(0, 1))
+
+    cell = Fixed(2, dropout=0.5, recurrent_dropout=0.5, **options)
+    layer = keras.layers.RNN(cell, return_sequences=True)
+    layer.build(X.shape)
+    states = STATES[: len(layer.state_size)]
+    outputs = ask(lambda x, s: (layer(x, s, training=True), cell(x[:, 0], s, training=True)[0]), X, states)
+    return masks, cell.get_weights(), states, outputs
+
+
+@pytest.mark.parametrize("label", GATED)
+def test_each_gate_has_its_own_masks(label, engine):
+    """As in Keras, where there is recurrent dropout; and the state that is carried on is spared."""
+    name, _, options = GATED[label]
+    masks, weights, states, (sequence, step) = gated_by_keras(label)
+    layer = getattr(layers, name)(2, dropout=0.5, recurrent_dropout=0.5, return_sequences=True, **options)
+    layer.build(X.shape)
+    layer.set_weights(weights)
+    layer.cell.draw_masks = lambda like: Masks(*map(ops.convert_to_tensor, masks))
+    assert_same(layer(X, initial_state=states, training=True), sequence)
+    assert_same(layer.cell(X[:, 0], states, training=True)[0], step)
+
+
+@pytest.mark.parametrize("options", [{}, {"implementation": 1}, {"recurrent_dropout": 0.1}], ids=str)
+@pytest.mark.parametrize("name", ["SimpleRNN", "GRU", "LSTM"])
+def test_gates_share_a_mask_where_those_of_keras_do(name, options):
+    """Seen by how many different values come out where each unit of each gate sees one input, kept or not."""
+    units = 64
+
+    def seen(library):
+        cell = getattr(library.layers, name + "Cell")(units, dropout=0.5, seed=1, **options)
+        cell.build((1, units))
+        kernel, recurrent, *bias = (np.asarray(w) for w in cell.get_weights())
+        gates = kernel.shape[1] // units
+        cell.set_weights([np.tile(np.eye(units), gates), np.zeros_like(recurrent), *map(np.zeros_like, bias)])
+        ones = library.ops.ones((1, units))
+        states = [ones, ones] if name == "LSTM" else [ones]
+        y = library.ops.convert_to_numpy(cell(ones, states, training=True)[0])
+        return len(np.unique(y.round(4)))
+
+    if name == "SimpleRNN" and "implementation" in options:
+        options = {}
+    with kerasish.use_backend("native"):
+        assert (seen(kerasish) > 2) == (seen(keras) > 2)
 
 
 # -- cells of one's own ------------------------------------------------

@@ -13,15 +13,16 @@ from kerasish import activations, ops
 from kerasish.core import primitives as p
 from kerasish.core import trees
 from kerasish.core.contract import Tensor
-from kerasish.core.convert import dtype_of, shape_of
+from kerasish.core.convert import dtype_of, plain, shape_of
 from kerasish.core.errors import ArgumentError, ShapeError
 from kerasish.core.objects import deserialize_keras_object, serialize_keras_object
 from kerasish.core.seeds import SeedGenerator
+from kerasish.layers.core.dense import dense
 from kerasish.layers.layer import Layer
 from kerasish.layers.options import config_of, fraction, positive, set_options
 from kerasish.ops import random
 from kerasish.ops.fastpath import filled
-from kerasish.ops.recurrent import _FUNCTIONS
+from kerasish.ops.recurrent import _FUNCTIONS, scaled_product
 
 
 class Masks(NamedTuple):
@@ -65,10 +66,18 @@ class RecurrentCell(Layer):
     )
 
     def _set(
-        self, units: int, dropout: float, recurrent_dropout: float, seed: int | None, **options: Any
+        self,
+        units: int,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        implementation: int = 2,
+        **options: Any,
     ) -> None:
         positive(self, units=units)
         self.units = int(units)
+        # As in Keras, 1 draws masks for each gate, 2 (the default) one for all; with recurrent dropout it is always 1.
+        self.implementation = 1 if recurrent_dropout else implementation
         self._set_dropout(dropout, recurrent_dropout, seed)
         set_options(self, **options)
         self.bias: Any = None
@@ -116,8 +125,10 @@ class RecurrentCell(Layer):
 
     # -- dropout ---------------------------------------------------------------------------------------------------
     def _mask_shapes(self, like: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        batch = shape_of(like)[0]
-        return (batch, self.kernel.shape[0]), (batch, self.units)
+        rows = (
+            (shape_of(like)[0], self.gates) if self.gates > 1 == self.implementation else shape_of(like)[:1]
+        )
+        return (*rows, self.kernel.shape[0]), (*rows, self.units)
 
     def draw_masks(self, like: Tensor) -> Masks:
         """Dropout masks for the inputs and the state, for the batch (and on the engine) of `like`."""
@@ -148,23 +159,26 @@ class RecurrentCell(Layer):
 
     # -- calling ---------------------------------------------------------------------------------------------------
     def _step(self, inputs: Tensor, states: Any, training: bool | None) -> tuple[Tensor, Any]:
-        masks = self._masks(inputs, training)
-        if masks.inputs is not None:
-            inputs = p.multiply(inputs, masks.inputs)
         nested = isinstance(states, (list, tuple))
         old = list(states) if nested else [states]
         expected = len(self.state_size) if isinstance(self.state_size, list) else 1
         if len(old) != expected:
             raise ShapeError("The number of states is wrong.", expected=expected, received=len(old))
         dtype = dtype_of(inputs)
-        new = self._advance(
-            inputs, [s if dtype_of(s) == dtype else p.cast(s, dtype=dtype) for s in old], masks.state
-        )
+        old = [s if dtype_of(s) == dtype else p.cast(s, dtype=dtype) for s in old]
+        new = self._advance(inputs, old, self._masks(inputs, training))
         return new[0], new if nested else new[0]
 
-    def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
+    def _advance(self, inputs: Tensor, states: list[Tensor], masks: Masks) -> list[Tensor]:
         """The states after a step; the first one is the output."""
         raise NotImplementedError
+
+    def _entering(self, inputs: Tensor, bias: Any, masks: Masks) -> Tensor:
+        """inputs·kernel + bias."""
+        if masks.inputs is None:
+            return dense(inputs, self.kernel, bias)
+        y = scaled_product(inputs, self.kernel.value, masks.inputs)
+        return y if bias is None else p.add(y, plain(bias))
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Tensor]:
         """States at the start: zeros (B, U)."""
@@ -248,8 +262,9 @@ class StackedRNNCells(Layer):
             yield
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
-        """States at the start, a list for each cell."""
-        return [initial_state_of(cell, batch_size) for cell in self.cells]
+        """States at the start: a tensor for each cell whose `state_size` is one number, a list for the others."""
+        states = [initial_state_of(cell, batch_size) for cell in self.cells]
+        return [s if trees.is_nested(z) else s[0] for s, z in zip(states, self.state_size, strict=True)]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "cells": [serialize_keras_object(cell) for cell in self.cells]}

@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 from kerasish import ops
 from kerasish.core.contract import Tensor
-from kerasish.layers.core.dense import dense
-from kerasish.layers.recurrent.cell import RecurrentCell, named_activation
+from kerasish.layers.recurrent.cell import Masks, RecurrentCell, named_activation
 from kerasish.layers.recurrent.rnn import CellLayer
 from kerasish.ops.recurrence import entry
 from kerasish.ops.recurrent import _gru_cell
@@ -35,7 +34,8 @@ class GRUCell(RecurrentCell):
         recurrent_constraint: Projection of the recurrent kernel after each update.
         bias_constraint: Projection of the bias after each update.
         dropout: Fraction of the inputs that is dropped in training.
-        recurrent_dropout: Fraction of the state that the recurrent products do not see in training.
+        recurrent_dropout: Fraction of the state that the recurrent products do not see in training. Where there is
+            any, each gate has masks of its own, for the inputs too.
         reset_after: Apply the reset gate after the recurrent product (two biases) instead of before.
         seed: An integer, for repeatable dropout.
         **kwargs: `name`, `dtype`, `trainable`.
@@ -76,7 +76,7 @@ class GRUCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("implementation", None)  # Keras 2's choice between kernels
+        implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
         self._set(
             units,
@@ -96,6 +96,7 @@ class GRUCell(RecurrentCell):
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
             reset_after=reset_after,
+            implementation=implementation,
         )
 
     def build(self, input_shape: Any) -> None:
@@ -106,7 +107,7 @@ class GRUCell(RecurrentCell):
     def call(self, inputs: Tensor, states: Any, training: bool | None = False) -> tuple[Tensor, Any]:
         return self._step(inputs, states, training)
 
-    def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
+    def _advance(self, inputs: Tensor, states: list[Tensor], masks: Masks) -> list[Tensor]:
         bias, recurrent_bias = None if self.bias is None else self.bias.value, None
         if bias is not None and self.reset_after:
             bias, recurrent_bias = entry(bias, 0), entry(bias, 1)
@@ -116,9 +117,9 @@ class GRUCell(RecurrentCell):
             self.activation,
             self.recurrent_activation,
             self.reset_after,
-            scale,
+            masks.state,
         )
-        return step(dense(inputs, self.kernel, bias), states)
+        return step(self._entering(inputs, bias, masks), states)
 
 
 class GRU(CellLayer):
@@ -140,7 +141,8 @@ class GRU(CellLayer):
         recurrent_constraint: Projection of the recurrent kernel after each update.
         bias_constraint: Projection of the bias after each update.
         dropout: Fraction of the inputs that is dropped in training, the same in all steps.
-        recurrent_dropout: Fraction of the state that the recurrent products do not see in training.
+        recurrent_dropout: Fraction of the state that the recurrent products do not see in training. Where there is
+            any, each gate has masks of its own, for the inputs too.
         seed: An integer, for repeatable dropout.
         return_sequences: Return the outputs of all steps instead of the last.
         return_state: Return the state too, after the output.
@@ -188,7 +190,7 @@ class GRU(CellLayer):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("implementation", None)  # Keras 2's choice between kernels
+        implementation = kwargs.pop("implementation", 2)
         cell = GRUCell(
             units,
             activation=activation,
@@ -207,6 +209,7 @@ class GRU(CellLayer):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
+            implementation=implementation,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="gru_cell",

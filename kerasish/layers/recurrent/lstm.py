@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 from kerasish import ops
 from kerasish.core.contract import Tensor
-from kerasish.layers.core.dense import dense
-from kerasish.layers.recurrent.cell import RecurrentCell, named_activation
+from kerasish.layers.recurrent.cell import Masks, RecurrentCell, named_activation
 from kerasish.layers.recurrent.rnn import CellLayer
 from kerasish.ops.recurrent import _lstm_cell
 
@@ -34,7 +33,8 @@ class LSTMCell(RecurrentCell):
         recurrent_constraint: Projection of the recurrent kernel after each update.
         bias_constraint: Projection of the bias after each update.
         dropout: Fraction of the inputs that is dropped in training.
-        recurrent_dropout: Fraction of the state that the recurrent products do not see in training.
+        recurrent_dropout: Fraction of the state that the recurrent products do not see in training. Where there is
+            any, each gate has masks of its own, for the inputs too.
         seed: An integer, for repeatable dropout.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -74,7 +74,7 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("implementation", None)  # Keras 2's choice between kernels
+        implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
         self._set(
             units,
@@ -94,6 +94,7 @@ class LSTMCell(RecurrentCell):
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
             unit_forget_bias=unit_forget_bias,
+            implementation=implementation,
         )
         self.state_size = [self.units, self.units]
 
@@ -112,9 +113,11 @@ class LSTMCell(RecurrentCell):
     def call(self, inputs: Tensor, states: Any, training: bool | None = False) -> tuple[Tensor, Any]:
         return self._step(inputs, states, training)
 
-    def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
-        step = _lstm_cell(self.recurrent_kernel.value, self.activation, self.recurrent_activation, scale)
-        return step(dense(inputs, self.kernel, self.bias), states)
+    def _advance(self, inputs: Tensor, states: list[Tensor], masks: Masks) -> list[Tensor]:
+        step = _lstm_cell(
+            self.recurrent_kernel.value, self.activation, self.recurrent_activation, masks.state
+        )
+        return step(self._entering(inputs, self.bias, masks), states)
 
 
 class LSTM(CellLayer):
@@ -137,7 +140,8 @@ class LSTM(CellLayer):
         recurrent_constraint: Projection of the recurrent kernel after each update.
         bias_constraint: Projection of the bias after each update.
         dropout: Fraction of the inputs that is dropped in training, the same in all steps.
-        recurrent_dropout: Fraction of the state that the recurrent products do not see in training.
+        recurrent_dropout: Fraction of the state that the recurrent products do not see in training. Where there is
+            any, each gate has masks of its own, for the inputs too.
         seed: An integer, for repeatable dropout.
         return_sequences: Return the outputs of all steps instead of the last.
         return_state: Return the states too, after the output.
@@ -184,7 +188,7 @@ class LSTM(CellLayer):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("implementation", None)  # Keras 2's choice between kernels
+        implementation = kwargs.pop("implementation", 2)
         cell = LSTMCell(
             units,
             activation=activation,
@@ -203,6 +207,7 @@ class LSTM(CellLayer):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
+            implementation=implementation,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="lstm_cell",

@@ -228,8 +228,6 @@ class CellLayer(RNN):
         self, sequences: Tensor, initial_state: Any, mask: Any, training: bool | None = False
     ) -> Any:
         with self.cell.holding_masks(sequences, training) as masks:
-            if masks.inputs is not None:
-                sequences = ops.multiply(sequences, ops.expand_dims(masks.inputs, 1))
             return self._sequence(
                 sequences,
                 initial_state,
@@ -237,6 +235,7 @@ class CellLayer(RNN):
                 mask=mask,
                 zero_output_for_mask=self.zero_output_for_mask and mask is not None,
                 unroll=self.unroll,
+                input_scale=masks.inputs,
                 state_scale=masks.state,
             )
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from kerasish import ops
 from kerasish.core.contract import Tensor
-from kerasish.layers.core.dense import dense
-from kerasish.layers.recurrent.cell import RecurrentCell, named_activation
+from kerasish.layers.recurrent.cell import Masks, RecurrentCell, named_activation
 from kerasish.layers.recurrent.rnn import CellLayer
 from kerasish.ops.recurrent import _simple_cell
 
@@ -81,9 +80,9 @@ class SimpleRNNCell(RecurrentCell):
     def call(self, sequence: Tensor, states: Any, training: bool | None = False) -> tuple[Tensor, Any]:
         return self._step(sequence, states, training)
 
-    def _advance(self, inputs: Tensor, states: list[Tensor], scale: Tensor | None) -> list[Tensor]:
-        step = _simple_cell(self.recurrent_kernel.value, self.activation, scale)
-        return step(dense(inputs, self.kernel, self.bias), states)
+    def _advance(self, inputs: Tensor, states: list[Tensor], masks: Masks) -> list[Tensor]:
+        step = _simple_cell(self.recurrent_kernel.value, self.activation, masks.state)
+        return step(self._entering(inputs, self.bias, masks), states)
 
 
 class SimpleRNN(CellLayer):
