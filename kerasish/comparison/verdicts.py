@@ -123,6 +123,10 @@ def numbers(runs: Runs) -> dict[str, Any]:
     reference = first[ours[0]]
     found = {name: against(run, reference) for name, run in first.items() if run is not reference}
     text = _numbers_text(reference, {name: (first[name], verdict) for name, verdict in found.items()})
+    if len({r.seed for each in runs.values() for r in each}) == 1 and any(
+        verdict["level"] == "different" for verdict in found.values()
+    ):
+        text += " Try --seeds."
     return {
         "reference": reference.contender,
         "contenders": found,
@@ -249,7 +253,7 @@ def _different(items: list[tuple[str, dict[str, Any]]], reference: str) -> str:
     begins = "begins" if len(items) == 1 else "begin"
     return (
         f"{_names(items)} {begins} with other weights than {reference}: "
-        "such curves are to be compared over several seeds (--seeds)."
+        "such curves compare over several seeds only."
     )
 
 

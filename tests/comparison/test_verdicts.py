@@ -109,6 +109,13 @@ def test_keras_is_never_the_reference():
     assert "Keras on jax begins with other weights than torch" in found["text"]
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_seeds_are_advised_where_there_is_one(seeds):
+    runs = [make_run(seed=i) for i in range(seeds)]
+    runs += [make_run("jax", seed=i, **LEVELS["different"]) for i in range(seeds)]
+    assert ("--seeds" in verdicts.numbers(by_name(*runs))["text"]) == (seeds == 1)
+
+
 def test_only_one_and_none():
     assert "nothing to compare" in verdicts.numbers(by_name(make_run()))["text"]
     assert verdicts.numbers({})["reference"] is None
