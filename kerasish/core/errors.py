@@ -16,6 +16,8 @@
     ├── BackendNotInstalledError (ImportError)
     ├── UnknownBackendError (ValueError)
     └── SavingError (ValueError)            a file that cannot be written, read or trusted
+        ├── MissingFileError (FileNotFoundError)
+        └── WriteError (OSError)            the disk is full, the folder may not be written to, ...
 
 Every error carries `code` (stable, kebab-case), `hint` (one line: what to try) and a message of at most 400 characters
 which is the same on every engine.
@@ -134,7 +136,7 @@ class UnknownNameError(ArgumentError):
         by_lower = {candidate.lower(): candidate for candidate in reversed(names)}
         close = difflib.get_close_matches(str(name).lower(), list(by_lower), n=1, cutoff=0.5)
         choices = _clip("one of " + ", ".join(map(repr, names)), 150)
-        hint = f"did you mean {by_lower[close[0]]!r}?" if close else choices
+        hint = f"did you mean {by_lower[close[0]]!r}?" if close else choices if names else None
         return cls(f"Unknown {kind} {name!r}.", where=where, hint=hint)
 
 
@@ -207,3 +209,15 @@ class SavingError(KerasishError, ValueError):
     """A file cannot be written, read or trusted."""
 
     code = "saving"
+
+
+class MissingFileError(SavingError, FileNotFoundError):
+    """There is no file of that name."""
+
+    code = "missing-file"
+
+
+class WriteError(SavingError, OSError):
+    """The disk does not take the file."""
+
+    code = "write"

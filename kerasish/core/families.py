@@ -16,6 +16,11 @@ def with_snake_case(classes: Iterable[type]) -> dict[str, type]:
     return {to_snake_case(cls.__name__): cls for cls in classes}
 
 
+def _shown(identifier: Any) -> str:
+    """For messages, which are the same on every engine."""
+    return "a tensor" if hasattr(identifier, "shape") else repr(identifier)
+
+
 class Family:
     """The named members of one kind of object ("initializer", "loss" ...): what strings and configs may mean.
 
@@ -55,7 +60,7 @@ class Family:
         if not callable(found):
             raise ArgumentError(
                 f"This is not a valid {self.kind}.",
-                received=repr(identifier),
-                hint=f"a name, a {self.kind} object or a function",
+                received=_shown(identifier),
+                hint="pass a name, an object or a function itself, not what it returns",
             )
         return found

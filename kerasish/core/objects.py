@@ -362,10 +362,16 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
 
 def _read_object(config: Mapping[str, Any], name: str, module_objects: Mapping[str, Any] | None) -> Any:
     registered = config.get("registered_name") or name
+    module = config.get("module")
+    if not isinstance(registered, str) or not isinstance(module, (str, types.NoneType)):
+        raise SavingError(
+            "A class is named by strings.",
+            where=name,
+            received=f"module={module!r}, registered_name={registered!r}",
+        )
     cls = get_registered_object(registered)
     if cls is None and registered != name:
         cls = get_registered_object(name)
-    module = config.get("module")
     if cls is None and module:
         cls = builtin_class(module, name)
     if cls is None and not module:
@@ -426,7 +432,8 @@ def _public_module(module: str) -> str:
     if parts[1:2] == ["src"]:
         if parts[2:3] == ["models"]:
             return "keras.src.models"
-        parts = ["keras", *parts[2:3]]
+        # Keras on torch has optimizers of its own: `keras.src.backend.torch.optimizers.torch_adam`.
+        parts = ["keras", *(parts[4:5] if parts[2:3] == ["backend"] else parts[2:3])]
     if "schedules" in module or "learning_rate_schedule" in module:
         return "keras.optimizers.schedules"
     return ".".join(["keras", *parts[1:]])
@@ -463,7 +470,8 @@ def _unknown(kind: str, name: Any, module: Any, module_objects: Mapping[str, Any
             if written == public:
                 known |= {n for n in dir(_imported(ours)) if n[:1].isupper()}
     error = UnknownNameError.of(kind, name, known, where=str(module) if module else None)
-    error.hint = f"{error.hint} or register it with @register_keras_serializable, or pass custom_objects"
+    own = "register it with @register_keras_serializable, or pass custom_objects"
+    error.hint = f"{error.hint} or {own}" if error.hint else own
     return error
 
 

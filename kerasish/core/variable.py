@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -98,6 +101,8 @@ class Variable(TensorOperators):
         self._value = engine.asarray(host, dtype=self._dtype, device=current_device())
 
     def _initial(self, initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
+        if isinstance(initializer, str):  # initializers are made of variables' operations: not imported ahead
+            initializer = importlib.import_module("kerasish.initializers").get(initializer)
         if (
             callable(initializer)
             and not isinstance(initializer, (Variable, np.ndarray))
@@ -107,6 +112,7 @@ class Variable(TensorOperators):
                 raise ArgumentError("A variable made by an initializer needs `shape`.", where=self.name)
             sizes = _sizes(shape, self.name)
             name = dtypes.canonical(dtype) if dtype is not None else floatx()
+            _take_room(math.prod(sizes) * dtypes.bits(name) // 8, self.name, sizes)
             with use_backend(host_engine()), _no_call():
                 host = to_numpy(initializer(sizes, dtype=name))
             if host.shape != sizes:
@@ -117,11 +123,11 @@ class Variable(TensorOperators):
                     received=host.shape,
                 )
             return host_cast(np.asarray(host), name)
-        host = (
-            to_numpy(initializer)
-            if not isinstance(initializer, (int, float, list, tuple))
-            else host_array(initializer)
-        )
+        if isinstance(initializer, (int, float, list, tuple)):
+            host = host_array(initializer)
+        else:
+            with _no_call():  # a slot may start from a variable while a step's shapes are inferred
+                host = to_numpy(initializer)
         if dtype is not None:
             host = host_cast(np.asarray(host), dtypes.canonical(dtype))
         if shape is not None and tuple(shape) != host.shape:
@@ -301,6 +307,33 @@ def _sizes(shape: Any, where: str) -> tuple[int, ...]:
             hint="give the input's size in Input(shape=...)",
         )
     return tuple(int(s) for s in sizes)
+
+
+#: Bytes that variables may still take up, in a list of one number; None: as many as they like.
+_ROOM: ContextVar[list[int] | None] = ContextVar("kerasish_room_for_variables", default=None)
+
+
+@contextmanager
+def room_for_variables(size: int) -> Iterator[None]:
+    """Within the block, variables of more than `size` bytes in all are an error: a file's config asks for them."""
+    token = _ROOM.set([size])
+    try:
+        yield
+    finally:
+        _ROOM.reset(token)
+
+
+def _take_room(size: int, where: str, shape: tuple[int, ...]) -> None:
+    room = _ROOM.get()
+    if room is None:
+        return
+    room[0] -= size
+    if room[0] < 0:
+        raise ShapeError(
+            "The config asks for far larger weights than the file holds.",
+            where=where,
+            received=f"shape {shape}",
+        )
 
 
 @contextmanager

@@ -70,6 +70,13 @@ class InputSpec:
         rank = len(shape)
         wanted = self._rank_demand(rank)
         if wanted:
+            if isinstance(x, type) or callable(getattr(x, "call", None)):
+                raise DTypeError(
+                    "A layer was called on a layer instead of on a tensor.",
+                    where=where,
+                    received=repr(x),
+                    hint="put layers into a Sequential([...]), or call them one by one: y = second(first(x))",
+                )
             raise ShapeError(
                 "The input has the wrong number of axes.",
                 where=where,
@@ -118,6 +125,13 @@ def check_inputs(specs: Any, inputs: Any, where: str | None = None) -> None:
         specs.check(inputs, where)
         return
     wanted = [specs] if isinstance(specs, InputSpec) else trees.flatten(specs)
+    if isinstance(inputs, dict) and isinstance(specs, InputSpec) and specs.name is None:
+        raise ShapeError(
+            "This layer takes one tensor, not a dict.",
+            where=where,
+            received=f"keys {list(inputs)}",
+            hint="pass one of the dict's tensors, or join them with Concatenate",
+        )
     if isinstance(inputs, dict) and all(spec.name in inputs for spec in wanted):
         given = [inputs[spec.name] for spec in wanted]
     else:

@@ -421,6 +421,12 @@ class Layer(Owner):
             wanted = {n: calling.tree_shape(values.get(n.removesuffix("_shape"))) for n in names}
             if not any(v is not None for v in wanted.values()) and args:
                 wanted = dict(zip(names, (calling.tree_shape(a) for a in args), strict=False))
+            try:
+                inspect.signature(self.call).bind(*args, **kwargs)
+            except TypeError as error:
+                raise ArgumentError(
+                    f"The call does not fit: {error}.", expected=f"call{inspect.signature(self.call)}"
+                ) from None
             self.build(**{k: v for k, v in wanted.items() if v is not None})
         elif type(self).build is Layer.build:
             self.built = True

@@ -91,8 +91,8 @@ class Owner(Trackable):
 
     @property
     def variables(self) -> list[Variable]:
-        """`weights`, and the variables of metrics held by layers."""
-        return [*self.weights, *self.metrics_variables]
+        """`weights`, and the variables of metrics held by layers: what a call can read or change."""
+        return [*self.weights, *self._held_metrics_variables()]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -114,12 +114,18 @@ class Owner(Trackable):
     @property
     def non_trainable_variables(self) -> list[Variable]:
         """`non_trainable_weights`, and the variables of metrics held by layers."""
-        return [*self.non_trainable_weights, *self.metrics_variables]
+        return [*self.non_trainable_weights, *self._held_metrics_variables()]
 
     @property
     def metrics(self) -> list[Any]:
         """Metrics held by this layer and its sublayers."""
+        return self._held_metrics()
+
+    def _held_metrics(self) -> list[Any]:
         return _distinct(metric for layer in self._flatten_layers() for metric in layer._metrics_owned)
+
+    def _held_metrics_variables(self) -> list[Variable]:
+        return [v for metric in self._held_metrics() for v in metric.variables]
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -234,7 +240,7 @@ class Owner(Trackable):
             BackendNotInstalledError: Its framework is missing.
         """
         engine = get_engine(name)
-        for variable in (*self.variables, *self.state_variables):
+        for variable in (*self.variables, *self.metrics_variables, *self.state_variables):
             variable.to_engine(engine)
         for layer in self._flatten_layers():
             layer._own_losses = []

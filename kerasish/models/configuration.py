@@ -6,6 +6,7 @@ earlier outputs as `[name, index of the call, index of the output]`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from kerasish import ops
 from kerasish.core import naming, trees
 from kerasish.core.errors import SavingError
 from kerasish.core.objects import deserialize_keras_object, keras_tensor_config, serialize_keras_object
-from kerasish.core.symbolic import Node, Operation, SymbolicTensor
+from kerasish.core.symbolic import Node, Operation, SymbolicTensor, has_symbolic
 from kerasish.layers.layer import Layer
 from kerasish.models.graph import Graph
 
@@ -118,7 +119,7 @@ class _Entries:
     def __init__(self, graph: Graph) -> None:
         self.entries: list[tuple[Any, str, list[Node]]] = []
         self.history: dict[int, list[Any]] = {}
-        names: set[str] = {o.name for o in graph.operations if isinstance(o, Layer)}
+        names: set[str] = {layer.name for layer in graph.layers}
         by_layer: dict[int, tuple[Any, str, list[Node]]] = {}
         sources = [x.node for x in graph.flat_inputs if x.node is not None]
         for node in (*sources, *graph.nodes):
@@ -196,16 +197,24 @@ def _operation_config(
     bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs)
     config: dict[str, Any] = {"name": name}
     args: list[Any] = []
-    for parameter, value in bound.arguments.items():
-        kind = bound.signature.parameters[parameter].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL:
+    kwargs: dict[str, Any] = {}
+    gap = False  # whether the next positional argument of the file would land in another parameter
+    for parameter, declared in bound.signature.parameters.items():
+        value = bound.arguments.get(parameter, inspect.Parameter.empty)
+        if value is inspect.Parameter.empty:
+            gap = True
+        elif declared.kind is inspect.Parameter.VAR_POSITIONAL:
             args += [found.refer(v) for v in value]
-        elif kind is inspect.Parameter.VAR_KEYWORD:
+        elif declared.kind is inspect.Parameter.VAR_KEYWORD:
             config.update(serialize_keras_object(value))
-        elif parameter in _TENSOR_PARAMETERS or (operation.name == "get_item" and parameter == "key"):
-            args.append(found.refer(value))
+        elif parameter in _TENSOR_PARAMETERS or has_symbolic(value):
+            if gap and parameter in node.kwargs:
+                kwargs[parameter] = found.refer(value)
+            else:
+                args.append(found.refer(value))
         else:
             config[parameter] = _plain(value)
+            gap = True
     class_name = _class_name(operation.name)
     data = {
         "module": _module(operation),
@@ -213,7 +222,7 @@ def _operation_config(
         "config": config,
         "registered_name": class_name,
     }
-    return data, [{"args": args, "kwargs": {}}]
+    return data, [{"args": args, "kwargs": kwargs}]
 
 
 def _plain(value: Any) -> Any:
@@ -223,7 +232,7 @@ def _plain(value: Any) -> Any:
 
 
 def _class_name(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
+    return "".join(_ACRONYMS.get(part, part.capitalize()) for part in name.split("_"))
 
 
 def _module(operation: Operation) -> str:
@@ -232,9 +241,15 @@ def _module(operation: Operation) -> str:
         return "keras.src.ops.math"
     if operation.name in _CORE:
         return "keras.src.ops.core"
-    if home in ("image", "linalg"):
-        return f"keras.src.ops.{home}"
+    if home.startswith("image"):
+        return "keras.src.ops.image"
+    if home == "linalg":
+        return "keras.src.ops.linalg"
     return "keras.src.ops.nn" if home in _NN else "keras.src.ops.numpy"
+
+
+_ACRONYMS = {"rgb": "RGB", "hsv": "HSV"}
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -275,16 +290,31 @@ def _operation(entry: Mapping[str, Any], custom_objects: Mapping[str, Any] | Non
     module = str(entry.get("module") or "")
     if ".ops." in f"{module}.":
         name = naming.to_snake_case(entry["class_name"])
-        function = getattr(ops, name, None) if name in ops.__all__ else None
+        home = ops.image if module.endswith(".ops.image") else ops
+        function = getattr(home, name, None) if name in home.__all__ else None
         if function is None:
             raise SavingError(f"The operation {entry['class_name']!r} is not known.", where=module)
         options = {k: deserialize_keras_object(v) for k, v in entry.get("config", {}).items() if k != "name"}
         accepted = inspect.signature(function).parameters
         known = {k: v for k, v in options.items() if k in accepted}
-        return lambda *args, **kwargs: function(
-            *args, **known, **{k: v for k, v in kwargs.items() if k in accepted}
-        )
+        return functools.partial(_apply, function, known)
     return deserialize_keras_object(dict(entry), custom_objects=custom_objects)
+
+
+def _apply(function: Callable[..., Any], options: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+    """Call an operation: `args` are its tensors in order, which fill what neither options nor kwargs name."""
+    accepted = inspect.signature(function).parameters
+    named = {**options, **{k: v for k, v in kwargs.items() if k in accepted}}
+    waiting = list(args)
+    positional: list[Any] = []
+    for name, parameter in accepted.items():
+        if parameter.kind not in _BY_POSITION or not waiting:
+            break
+        if name not in named:
+            positional.append(waiting.pop(0))
+        else:
+            positional.append(named.pop(name))
+    return function(*positional, *waiting, **named)
 
 
 def _is_reference(value: Any) -> bool:

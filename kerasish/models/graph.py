@@ -7,6 +7,8 @@ from typing import Any
 from kerasish.core import trees
 from kerasish.core.errors import ArgumentError, GraphError, ShapeError
 from kerasish.core.symbolic import Node, SymbolicTensor
+from kerasish.layers.core.input_layer import Input
+from kerasish.layers.layer import Layer
 
 
 class Graph:
@@ -62,17 +64,57 @@ class Graph:
                     stack.extend((x, False) for x in reversed(node.inputs))
         return order
 
+    def rooted(self) -> Graph:
+        """The graph itself; where it begins at a tensor that a layer made, its calls again, from an input instead."""
+        if all(x.node is None or not x.node.inputs for x in self.flat_inputs):
+            return self
+        taken = {node.operation.name for node in self.nodes}
+
+        def root(x: SymbolicTensor) -> SymbolicTensor:
+            if x.node is None or not x.node.inputs:
+                return x
+            return Input(batch_shape=x.shape, dtype=x.dtype, name=x.name + "_input" * (x.name in taken))
+
+        inputs = trees.map_structure(root, self.inputs)
+        return Graph(inputs, self.run(inputs))
+
     @property
-    def operations(self) -> list[Any]:
-        """Distinct layers and operations, input layers first, then in order of computation."""
-        found: list[Any] = []
-        for x in self.flat_inputs:
-            if x.node is not None and not any(x.node.operation is o for o in found):
-                found.append(x.node.operation)
-        for node in self.nodes:
-            if not any(node.operation is o for o in found):
-                found.append(node.operation)
-        return found
+    def layers(self) -> list[Layer]:
+        """Distinct layers, those farthest from the outputs first.
+
+        `model.layers`, `get_weights()` and the numbering in weights files follow this order, so it is Keras': by
+        falling distance, and of equals the one first met on the way back from the outputs. A layer that is called
+        several times stands where its farthest call does.
+        """
+        distances = self._distances()
+        found = {
+            id(node.operation): node.operation for node in distances if isinstance(node.operation, Layer)
+        }
+        farthest = {id(node.operation): distance for node, distance in distances.items()}
+        return sorted(found.values(), key=lambda layer: -farthest[id(layer)])
+
+    def _distances(self) -> dict[Node, int]:
+        """How many calls lie between each node and the outputs, in the order met on the way back from them."""
+        sources = [x.node for x in self.flat_inputs if x.node is not None]
+        own = {*sources, *self.nodes}
+        met: dict[Node, None] = {}
+        stack = [x.node for x in reversed(trees.flatten(self.outputs))]
+        while stack:
+            node = stack.pop()
+            if node in own and node not in met:
+                met[node] = None
+                stack.extend(x.node for x in reversed(node.inputs))
+        unused = [node for node in sources if node not in met]
+        nodes: dict[Node, int] = dict.fromkeys((*unused, *met), 0)
+        layers: dict[int, int] = {}
+        for node in (*reversed(self.nodes), *sources):
+            nodes[node] = max(nodes[node], layers.get(id(node.operation), 0))
+            if isinstance(node.operation, Layer):
+                layers[id(node.operation)] = nodes[node]
+            for x in node.inputs:
+                if x.node in nodes:
+                    nodes[x.node] = max(nodes[x.node], nodes[node] + 1)
+        return {node: layers.get(id(node.operation), distance) for node, distance in nodes.items()}
 
     @property
     def input_names(self) -> list[str]:
@@ -98,11 +140,12 @@ class Graph:
             missing = [n for n in names if n not in inputs]
             if not missing:
                 return [inputs[n] for n in names]
-            if len(inputs) != len(names):
+            if len(inputs) != len(names) or len(missing) < len(names):
                 raise ArgumentError(
                     "The inputs' names do not fit the model.",
                     expected=names,
                     received=sorted(map(str, inputs)),
+                    hint="use the names given to Input(name=...) as keys, or pass a list",
                 )
         if isinstance(self.inputs, dict) and isinstance(inputs, dict):
             missing = [k for k in self.inputs if k not in inputs]

@@ -52,10 +52,9 @@ class Model(Trainer, Layer):
             self._set_graph(inputs, outputs)
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        object.__setattr__(self, "_graph", Graph(inputs, outputs))
-        for operation in self._graph.operations:  # type: ignore[union-attr]
-            if isinstance(operation, Layer):
-                self.track(operation)
+        object.__setattr__(self, "_graph", Graph(inputs, outputs).rooted())
+        for layer in self._graph.layers:  # type: ignore[union-attr]
+            self.track(layer)
         assign_names(self)
         self.built = True
 

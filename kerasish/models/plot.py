@@ -72,6 +72,7 @@ def model_to_dot(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
 ) -> str:
     """The model as a graph in the DOT language.
 
@@ -86,7 +87,7 @@ def model_to_dot(
     )
     lines = [
         f'digraph "{model.name}" {{',
-        f"  rankdir={rankdir}; dpi={dpi};",
+        f"  rankdir={rankdir}; dpi={dpi}; splines={splines};",
         '  node [shape=box, fontname="sans-serif"];',
     ]
     for box in boxes:
@@ -117,6 +118,7 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
 ) -> str:
     """Draw the model into a file.
 
@@ -132,6 +134,7 @@ def plot_model(
         dpi: Dots an inch of bitmaps.
         show_layer_activations: Whether to show activations.
         show_trainable: Whether to show what is trained.
+        splines: Graphviz' style of arrows: "ortho", "curved", "polyline", "spline".
 
     Returns:
         The path of the file that was written.
@@ -156,6 +159,7 @@ def plot_model(
             dpi,
             show_layer_activations,
             show_trainable,
+            splines,
         )
         done = subprocess.run(
             ["dot", f"-T{kind}", "-o", str(path)], input=source.encode(), capture_output=True, check=False

@@ -19,18 +19,59 @@ from typing import Any
 
 import h5py
 
-from kerasish.core.errors import KerasishError, SavingError
+from kerasish.core.errors import ArgumentError, KerasishError, MissingFileError, SavingError, WriteError
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 _MAX_JSON = 256 << 20
-_MAX_RATIO = 1000
+_MAX_RATIO = 100  # archives are not compressed; deflate alone reaches 1,030
+
+
+def as_path(filepath: Any, where: str) -> Path:
+    """The path that a user gave.
+
+    Raises:
+        ArgumentError: It is not one: None, a number, an open file.
+    """
+    if isinstance(filepath, bytes):
+        filepath = os.fsdecode(filepath)
+    if not isinstance(filepath, (str, os.PathLike)) or "\0" in str(filepath):
+        raise ArgumentError(
+            "A path is needed.",
+            where=where,
+            expected="a string or pathlib.Path",
+            received=repr(filepath)
+            if isinstance(filepath, (str, int, type(None)))
+            else type(filepath).__name__,
+            hint='a path such as "model.keras"; open files are not supported',
+        )
+    return Path(filepath)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses while writing into one clear error."""
+    try:
+        yield
+    except KerasishError:
+        raise
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WriteError(
+            f"The file cannot be written: {reason}.",
+            received=str(path),
+            hint="check that the folder exists, may be written to and has room; an earlier file is left as it was",
+        ) from error
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place at the end: a kill in between leaves the old file."""
+    """A temporary file beside `path` that takes its place at the end: a kill in between leaves the old file.
+
+    Where `path` is a symbolic link, the file that it points to is replaced.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -54,7 +95,7 @@ def write_archive(path: Path, metadata: dict[str, Any], config: dict[str, Any], 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         write_weights(file)
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with writing(path), replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, json.dumps(config))
         archive.writestr(WEIGHTS, buffer.getbuffer())
@@ -68,7 +109,7 @@ def reading(path: Path) -> Iterator[None]:
     except KerasishError:
         raise
     except FileNotFoundError:
-        raise SavingError("There is no such file.", received=str(path), hint="check the path") from None
+        raise MissingFileError("There is no such file.", received=str(path), hint="check the path") from None
     except IsADirectoryError:
         raise SavingError("This is a folder, not a file.", received=str(path)) from None
     except (
@@ -117,7 +158,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in name:
                 raise SavingError("The archive holds a path that leads out of it.", received=name)
-            if info.file_size > _MAX_RATIO * max(info.compress_size, 1) + (1 << 20):
+            if info.file_size > _MAX_RATIO * max(info.compress_size, 1) + (1 << 26):
                 raise SavingError(
                     "The archive unpacks to far more than it holds.",
                     received=f"{name}: {info.file_size} bytes",

@@ -12,11 +12,22 @@ import h5py
 
 from kerasish.core.errors import ArgumentError, NotBuiltError, SavingError
 from kerasish.core.objects import CustomObjectScope, deserialize_keras_object, serialize_keras_object
-from kerasish.saving.archive import read_archive, reading, rebuilding, replacing, write_archive
+from kerasish.core.variable import room_for_variables
+from kerasish.saving.archive import (
+    as_path,
+    read_archive,
+    reading,
+    rebuilding,
+    replacing,
+    write_archive,
+    writing,
+)
 from kerasish.saving.weights_file import read_weights, write_weights
 
 #: The version of Keras whose format is written.
 FORMAT_VERSION = "3.15.1"
+#: Bytes that a loaded model's variables may take up beside 8 times the file's weights: slots and metrics are not in it.
+_ROOM = 512 << 20
 
 
 def save_model(
@@ -93,14 +104,14 @@ def load_model(
         >>> load_model("model.keras").count_params()
         3
     """
-    path = Path(filepath)
+    path = as_path(filepath, "load_model")
     if path.suffix in (".h5", ".hdf5"):
         raise SavingError(
             "Whole-model .h5 files are not supported.", received=str(path), hint="save as .keras"
         )
     _, config, weights = read_archive(path)
     compile_config = config.pop("compile_config", None)
-    with rebuilding(str(path)):
+    with rebuilding(str(path)), room_for_variables(8 * len(weights.getbuffer()) + _ROOM):
         model = deserialize_keras_object(config, custom_objects=custom_objects, safe_mode=safe_mode)
         if not hasattr(model, "compile_from_config"):
             raise SavingError(
@@ -123,7 +134,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """
     path = _target(filepath, overwrite, ".weights.h5", "model.save_weights")
     model.require_built("save_weights")
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing(path), replacing(path) as temporary, h5py.File(temporary, "w") as file:
         write_weights(model, file)
 
 
@@ -140,21 +151,23 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         >>> load_weights(kerasish.models.clone_model(model), "model.weights.h5")
     """
     if kwargs:
-        raise ArgumentError(f"Unknown argument {next(iter(kwargs))!r}.", where="load_weights")
-    path = Path(filepath)
+        raise ArgumentError(
+            f"Unknown argument {next(iter(kwargs))!r}.",
+            where="load_weights",
+            hint="weights are found by their place in the model; skip_mismatch=True loads what fits",
+        )
+    path = as_path(filepath, "load_weights")
     model.require_built("load_weights")
     if path.suffix == ".keras":
         source: Any = read_archive(path)[2]
     else:
         source = path
-        if not path.exists():
-            raise SavingError("There is no such file.", received=str(path), hint="check the path")
     with reading(path), h5py.File(source, "r") as file:
         read_weights(model, file, skip_mismatch=skip_mismatch)
 
 
 def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
-    path = Path(filepath)
+    path = as_path(filepath, where)
     if not str(path).endswith(suffix):
         raise ArgumentError(
             f"The path must end in {suffix!r}.",
@@ -162,7 +175,7 @@ def _target(filepath: Any, overwrite: bool, suffix: str, where: str) -> Path:
             received=str(path),
             hint=f"{path.stem.split('.')[0]}{suffix}",
         )
-    if path.exists() and not overwrite:
+    if not overwrite and path.exists():
         raise SavingError(
             "The file exists already.", where=where, received=str(path), hint="pass overwrite=True"
         )

@@ -79,8 +79,15 @@ class ReadStore:
                 where=f"{self._where}/{key}",
                 received=f"shape {dataset.shape}",
             )
+        bfloat16 = dataset.attrs.get("dtype") == "bfloat16"
+        if dataset.dtype.kind not in "fiub" or (bfloat16 and dataset.dtype != np.uint16):
+            raise SavingError(
+                "A weight is not made of numbers that it could hold.",
+                where=f"{self._where}/{key}",
+                received=f"HDF5 type {dataset.dtype}",
+            )
         value = dataset[()]
-        if dataset.attrs.get("dtype") == "bfloat16":
+        if bfloat16:
             return host_cast(np.asarray(value).astype(np.uint32), "uint32").__lshift__(16).view(np.float32)
         return value  # type: ignore[no-any-return]
 

@@ -266,6 +266,11 @@ def test_set_weights_is_all_or_nothing():
     np.testing.assert_array_equal(layer.get_weights()[0], before[0])
 
 
+def test_variables_begin_as_initializers_of_a_name_say(engine):
+    variable = kerasish.Variable(initializer="ones", shape=(2, 3), dtype="int32")
+    assert (variable.dtype, variable.numpy().tolist()) == ("int32", [[1] * 3] * 2)
+
+
 def test_own_variables_survive_a_store():
     one, two = layers.BatchNormalization(), layers.BatchNormalization()
     one.build((None, 2))

@@ -96,6 +96,10 @@ def test_plot_is_an_svg_with_every_layer(name, make, tmp_path):
     assert "(None, 4)" in text
 
 
+def test_dot_takes_the_style_of_arrows(make):
+    assert "splines=curved;" in kerasish.utils.model_to_dot(make("nested"), splines="curved")
+
+
 def test_nothing_to_draw_is_said(tmp_path):
     with pytest.raises(KerasishError, match="draw"):
         kerasish.utils.plot_model(kerasish.Sequential(), to_file=tmp_path / "m.svg")

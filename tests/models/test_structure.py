@@ -226,6 +226,68 @@ def test_get_layer(make):
         model.get_layer()
 
 
+def _named(names, x):
+    for name in names.split():
+        x = layers.Dense(4, name=name)(x)
+    return x
+
+
+def _branches(x, other):
+    return [x], layers.Add(name="add")([_named("a", x), _named("b c", x), _named("d e f", x)])
+
+
+def _early_output(x, other):
+    h = _named("stem", x)
+    return [x], [_named("aux", h), _named("b main", h)]
+
+
+def _shared(x, other):
+    shared = layers.Dense(4, name="shared")
+    return [x, other], layers.Add(name="add")([shared(x), _named("after", shared(_named("before", other)))])
+
+
+def _unused_input(x, other):
+    return [x, other], _named("a b", x)
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        (_branches, "x d b e a c f add"),
+        (_early_output, "x stem b aux main"),
+        (_shared, "other x before shared after add"),
+        (_unused_input, "x a other b"),
+    ],
+)
+def test_layers_and_weights_come_in_keras_order(graph, expected):
+    inputs, outputs = graph(kerasish.Input((4,), name="x"), kerasish.Input((4,), name="other"))
+    model = kerasish.Model(inputs, outputs)
+    assert [layer.name for layer in model.layers] == expected.split()
+    owners = [w.path.split("/")[1] for w in model.weights if w.path.endswith("kernel")]
+    assert owners == [layer.name for layer in model.layers if layer.weights]
+
+
+def test_a_model_that_begins_at_an_intermediate_tensor_has_none_of_what_comes_before():
+    x = kerasish.Input((4,))
+    code = _named("encoder", x)
+    decoder = kerasish.Model(code, _named("decoder out", code))
+    assert [layer.name for layer in decoder.layers if layer.weights] == ["decoder", "out"]
+    assert decoder.count_params() == 2 * (4 * 4 + 4)
+    again = kerasish.Model.from_config(decoder.get_config())
+    again.set_weights(decoder.get_weights())
+    values = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    assert_same(again(values), decoder(values))
+
+
+def test_variables_leave_out_the_metrics_a_model_is_compiled_with():
+    model = kerasish.Sequential([kerasish.Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.fit(np.ones((2, 4)), np.ones((2, 2)), verbose=0)
+    assert [v.path for v in model.variables] == [v.path for v in model.weights]
+    assert model.non_trainable_variables == []
+    assert {v.path.split("/")[0] for v in model.metrics_variables} == {"loss", "mean_absolute_error"}
+
+
 def test_two_layers_of_one_name_are_refused():
     x = kerasish.Input((2,))
     with pytest.raises(ArgumentError, match="both named 'same'"):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasish import activations, initializers, losses, metrics, ops, regularizers
+from kerasish import activations, initializers, losses, metrics, ops, optimizers, regularizers
 from kerasish.core import objects
 from kerasish.core.dtype_policy import DTypePolicy
 from kerasish.core.errors import ArgumentError, SavingError, UnknownNameError
@@ -173,7 +173,14 @@ def test_modules_of_old_and_new_files(module):
     assert isinstance(deserialize(config), initializers.Zeros)
 
 
+def test_modules_of_files_that_keras_wrote_on_torch():
+    module = "keras.src.backend.torch.optimizers.torch_adam"
+    config = {"module": module, "class_name": "Adam", "config": {}, "registered_name": "Adam"}
+    assert isinstance(deserialize(config), optimizers.Adam)
+
+
 HOSTILE = [
+    {"module": "keras.src.backend", "class_name": "Adam", "config": {}, "registered_name": None},
     {"module": "os", "class_name": "system", "config": "true", "registered_name": None},
     {"module": "subprocess", "class_name": "Popen", "config": {"args": "true"}, "registered_name": None},
     {"module": "this_module_must_not_be_imported", "class_name": "X", "config": {}, "registered_name": None},
