@@ -117,6 +117,8 @@ class Optimizer:
         self._trainable_variables: list[Variable] = []
         self._positions: dict[int, int] = {}
         self._averages: list[Variable | None] = []
+        #: Whether variables and averages hold each other's values for now (`callbacks.SwapEMAWeights`).
+        self.averages_swapped = False
         self._accumulators: list[Variable | None] = []
         self._excluded: tuple[set[int], list[str]] = (set(), [])
         self._iterations = self._own(Variable(0, dtype="int32", trainable=False, name="iteration"))
@@ -173,6 +175,10 @@ class Optimizer:
                 self._variables = [v for v in self._variables if v is not self._learning_rate]
             self._learning_rate = value
             return
+        if isinstance(value, (str, bytes)):
+            raise ArgumentError(
+                "`learning_rate` must be a number or a schedule.", where=self.name, received=repr(value)
+            )
         if isinstance(value, (int, float, np.generic)) and not float(value) >= 0:
             raise ArgumentError("`learning_rate` cannot be negative.", where=self.name, received=value)
         if isinstance(self._learning_rate, Variable):
@@ -476,8 +482,11 @@ class Optimizer:
         if self.use_ema:
             for variable in var_list:
                 average = self._averages[self._get_variable_index(variable)]
-                if average is not None:
+                if average is not None and self.averages_swapped:
+                    average.assign(variable)
+                elif average is not None:
                     variable.assign(average)
+            self.averages_swapped = False
 
     def stateless_apply(
         self,

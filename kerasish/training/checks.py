@@ -50,7 +50,8 @@ class Checks:
             for path, leaf in trees.flatten_with_path(tree):
                 if leaf is not None:
                     no_nan(leaf, name + "".join(f"[{p!r}]" for p in path))
-        flat = trees.flatten(x)
+        # A dict goes to inputs by name, in whatever order its keys come.
+        flat = self._model._graph.arrange(x) if self._vocabularies else []
         for index, layer in self._vocabularies:
             if index < len(flat):
                 _within(flat[index], layer.input_dim, f"layer {layer.name!r}", "indices", "raise input_dim")
@@ -72,6 +73,7 @@ class Checks:
                 if ignored is not None:
                     labels = labels[labels != ignored]
                 hint = f"labels start at 0; the output needs as many units as there are classes ({shape[-1]} now)"
+                _whole(labels)
                 _within(
                     labels,
                     shape[-1],
@@ -108,6 +110,16 @@ def no_nan(array: np.ndarray, name: str) -> None:
             f"`{name}` holds NaN.",
             received=f"{len(where)} NaN, the first at index {tuple(int(i) for i in where[0])}",
             hint="remove or fill missing values, e.g. np.nan_to_num(x)",
+        )
+
+
+def _whole(labels: np.ndarray) -> None:
+    if labels.dtype.kind == "f" and labels.size and not np.array_equal(labels, np.trunc(labels)):
+        raise OutOfRangeError(
+            "Class labels must be whole numbers.",
+            where="targets",
+            received=f"{labels[labels != np.trunc(labels)].flat[0]}",
+            hint="quantities need a regression loss such as mse; probabilities categorical_crossentropy",
         )
 
 

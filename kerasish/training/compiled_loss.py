@@ -39,9 +39,24 @@ class CompiledLoss:
 
     def build(self, y_pred: Any) -> None:
         """Pair losses with outputs, whose structure is known now."""
+        if y_pred is None:
+            raise ArgumentError(
+                "The model's `call` returned nothing, so that there is no loss.",
+                expected="a tensor",
+                received="None",
+                hint="end call with `return outputs`",
+            )
         self.names = output_keys(y_pred, self.output_names)
         chosen = spread(self.loss, y_pred, self.names, "loss")
         if len(self.names) == 1 and isinstance(self.loss, (list, tuple)):
+            if len(self.loss) != 1:
+                raise ArgumentError(
+                    "A list of losses needs one entry for each output.",
+                    where="compile",
+                    expected=f"1 loss for {self.names}",
+                    received=f"{len(self.loss)}",
+                    hint="several losses of one output are one function that adds them",
+                )
             chosen = [self.loss[0]]
         self.losses = [_as_loss(value) for value in chosen]
         weights = spread(self.loss_weights, y_pred, self.names, "loss_weights")

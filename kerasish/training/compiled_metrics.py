@@ -10,7 +10,8 @@ from kerasish import metrics as metrics_module
 from kerasish.core import trees
 from kerasish.core.convert import shape_of
 from kerasish.core.errors import ArgumentError
-from kerasish.training.structure import output_keys, pair_targets, spread
+from kerasish.core.naming import to_snake_case
+from kerasish.training.structure import along, is_deep, metric_labels, output_keys, pair_targets, spread
 
 
 class CompiledMetrics:
@@ -32,6 +33,7 @@ class CompiledMetrics:
         self.loss = loss
         self.built = False
         self.names: list[str] = []
+        self._labels: list[str] = []
         #: For each output: (metric, name in the logs, whether it is weighted).
         self.entries: list[list[tuple[Any, str, bool]]] = []
 
@@ -48,6 +50,7 @@ class CompiledMetrics:
     def build(self, y: Any, y_pred: Any) -> None:
         """Make the metrics now that shapes are known."""
         self.names = output_keys(y_pred, self.output_names)
+        self._labels = metric_labels(y_pred, self.names, self.output_names)
         targets = pair_targets(y, y_pred, self.names) if y is not None else [None] * len(self.names)
         outputs = trees.flatten(y_pred)
         losses = spread(self.loss, y_pred, self.names, "loss")
@@ -64,7 +67,7 @@ class CompiledMetrics:
         self.built = True
 
     def _label(self, name: str, index: int, weighted: bool) -> str:
-        label = name if len(self.names) == 1 else f"{self.names[index]}_{name}"
+        label = name if len(self.names) == 1 else f"{self._labels[index]}_{name}"
         taken = {existing for entries in self.entries for _, existing, _ in entries}
         if weighted and label in taken:
             label = f"weighted_{label}"
@@ -105,6 +108,8 @@ class CompiledMetrics:
 def _lists_by_output(given: Any, y_pred: Any, names: list[str], what: str) -> list[list[Any]]:
     if given is None:
         return [[] for _ in names]
+    if is_deep(y_pred) and (parts := along(given, y_pred, share=True)) is not None:
+        return [_as_list(v) for v in parts]
     if isinstance(given, dict):
         return [_as_list(v) for v in spread(given, y_pred, names, what)]
     if not isinstance(given, (list, tuple)):
@@ -164,7 +169,7 @@ def resolve(identifier: Any, y: Any, y_pred: Any, loss: Any = None) -> tuple[Any
     name = (
         identifier
         if isinstance(identifier, str)
-        else getattr(found, "__name__", type(found).__name__.lower())
+        else to_snake_case(getattr(found, "__name__", type(found).__name__))
     )
     return metrics_module.MeanMetricWrapper(_as_function(found), name=name), name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 from kerasish import metrics as metrics_module
@@ -69,10 +70,7 @@ class Compilable:
             jit_compile: True, False or "auto": how hard the engine compiles.
             auto_scale_loss: Scale the loss under mixed_float16, so that small gradients survive.
         """
-        if steps_per_execution < 1:
-            raise ArgumentError(
-                "`steps_per_execution` must be at least 1.", where="compile", received=steps_per_execution
-            )
+        _check_options(steps_per_execution, jit_compile)
         optimizer = optimizers.get(optimizer)
         policy = self.dtype_policy.name  # type: ignore[attr-defined]
         if (
@@ -154,6 +152,10 @@ class Compilable:
         held = super().metrics  # type: ignore[misc]
         return found + [m for m in held if not any(m is f for f in found)]
 
+    def _held_metrics(self) -> list[Any]:
+        # The loss tracker is an attribute, yet none of the model's own: calls neither read nor change it.
+        return [m for m in super()._held_metrics() if m is not self._loss_tracker]  # type: ignore[misc]
+
     @property
     def metrics_names(self) -> list[str]:
         """Names of the metrics, as `evaluate` returns them."""
@@ -220,6 +222,17 @@ class Compilable:
         self._update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
+    def _has_own_metrics(self) -> bool:
+        """Whether the model's class gives `compute_metrics`, whose result is then the logs."""
+        return type(self).compute_metrics is not Compilable.compute_metrics
+
+    def _count_in(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any] | None:
+        """Take a batch into account. None: the results are those of the metrics, to be read when somebody looks."""
+        if self._has_own_metrics():
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+        self._update_metrics(y, y_pred, sample_weight)
+        return None
+
     def _update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         if self._compiled_metrics is not None and y is not None:
             self._compiled_metrics.update(y, y_pred, sample_weight)
@@ -230,11 +243,16 @@ class Compilable:
         `data` is x, (x, y) or (x, y, sample_weight): what `fit` was given. `utils.unpack_x_y_sample_weight` tells.
         Everything in it may use variables, optimizers and metrics as usual: it runs inside one pure, compiled step.
         """
-        self._train_on(data)
-        return self.get_metrics_result()
+        return self._train_on(data) or self.get_metrics_result()
 
-    def _train_on(self, batch: Any) -> None:
+    def _train_on(self, batch: Any) -> dict[str, Any] | None:
         x, y, sample_weight = unpack(batch)
+        if self.optimizer is None:
+            raise ArgumentError(
+                "The model was compiled without an optimizer, so that it cannot be trained.",
+                where=self.where,  # type: ignore[attr-defined]
+                hint="model.compile(optimizer='adam', loss=...)",
+            )
 
         def objective() -> tuple[Any, Any]:
             y_pred = self(x, training=True)  # type: ignore[operator]
@@ -245,19 +263,18 @@ class Compilable:
         (_, (loss, y_pred)), gradients = value_and_grad_of_variables(objective, variables, has_aux=True)
         self.optimizer.apply(gradients, variables)
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
-        self._update_metrics(y, y_pred, sample_weight)
+        return self._count_in(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation on a batch."""
-        self._test_on(data)
-        return self.get_metrics_result()
+        return self._test_on(data) or self.get_metrics_result()
 
-    def _test_on(self, batch: Any) -> None:
+    def _test_on(self, batch: Any) -> dict[str, Any] | None:
         x, y, sample_weight = unpack(batch)
         y_pred = self(x, training=False)  # type: ignore[operator]
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
         self._loss_tracker.update_state(loss, sample_weight=_batch_size(x))
-        self._update_metrics(y, y_pred, sample_weight)
+        return self._count_in(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """Predictions for a batch."""
@@ -269,6 +286,22 @@ def ordered_names(metrics: list[Any], results: dict[str, Any]) -> list[str]:
     """Names of results in Keras' order: metrics' own names as `metrics` go, then the others sorted."""
     own = dict.fromkeys(m.name for m in metrics if m.name in results)
     return [*own, *sorted(name for name in results if name not in own)]
+
+
+def _check_options(steps_per_execution: Any, jit_compile: Any) -> None:
+    if not isinstance(steps_per_execution, numbers.Integral) or steps_per_execution < 1:
+        raise ArgumentError(
+            "`steps_per_execution` must be a whole number from 1 on.",
+            where="compile",
+            received=repr(steps_per_execution),
+        )
+    if jit_compile not in (True, False, None, "auto"):
+        raise ArgumentError(
+            "`jit_compile` is unknown.",
+            where="compile",
+            expected="True, False or 'auto'",
+            received=repr(jit_compile),
+        )
 
 
 def _batch_size(x: Any) -> float:

@@ -34,7 +34,7 @@ class Pass:
         first = source.peek()
         model._prepare(kind, first)
         self._checks = Checks(model, source, first)
-        self._overridden = model._has_own_step(kind)
+        self._overridden = model._gives_logs(kind)
         self._latest: Any = None
 
     def run(

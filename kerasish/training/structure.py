@@ -14,16 +14,63 @@ def is_multiple(structure: Any) -> bool:
 
 
 def output_keys(y_pred: Any, output_names: list[str] | None) -> list[str]:
-    """A name for each leaf of the predictions: dict keys, the model's output names, or output_1, output_2 ..."""
-    count = len(trees.flatten(y_pred))
-    if isinstance(y_pred, dict):
-        return [".".join(map(str, path)) for path, _ in trees.flatten_with_path(y_pred)]
-    if output_names and len(output_names) == count:
-        names: list[str] = []
-        for name in output_names:
-            names.append(name if name not in names else f"{name}_{names.count(name)}")
-        return names
-    return [f"output_{i + 1}" for i in range(count)]
+    """A name for each leaf of the predictions: dict keys, the model's output names, or output_1, output_2 ...
+
+    In a nest of nests the way to the leaf comes first, as in Keras: "scores/left" or "0/left".
+    """
+    leaves = trees.flatten_with_path(y_pred)
+    if not output_names or len(output_names) != len(leaves):
+        output_names = [f"output_{i + 1}" for i in range(len(leaves))]
+    keys: list[str] = []
+    for (path, _), own in zip(leaves, _distinct(output_names), strict=True):
+        last = str(path[-1]) if path and not isinstance(path[-1], int) else own
+        keys.append("/".join([*map(str, path[:-1]), last]))
+    return keys
+
+
+def _distinct(given: list[str]) -> list[str]:
+    names: list[str] = []
+    for name in given:
+        names.append(name if name not in names else f"{name}_{names.count(name)}")
+    return names
+
+
+def metric_labels(y_pred: Any, keys: list[str], output_names: list[str] | None) -> list[str]:
+    """What the metrics of each output begin with: its key; in a nest of nests the output's own name, as in Keras."""
+    named = is_deep(y_pred) and output_names and len(output_names) == len(keys)
+    return _distinct(output_names) if named and output_names else keys
+
+
+def is_deep(structure: Any) -> bool:
+    """Whether predictions are a nest of nests."""
+    return any(len(path) > 1 for path, _ in trees.flatten_with_path(structure))
+
+
+def along(value: Any, structure: Any, *, share: bool) -> list[Any] | None:
+    """The part of `value` at each leaf of `structure`; None if it has another structure.
+
+    Keys that a dict lacks give None. With `share` one thing serves a whole branch.
+    """
+    if not is_multiple(structure):
+        return [value]
+    if value is None or (share and not is_multiple(value)):
+        return [value] * len(trees.flatten(structure))
+    if isinstance(structure, dict):
+        if not isinstance(value, dict) or not set(value) <= set(structure):
+            return None
+        keys = dict.fromkeys(path[0] for path, _ in trees.flatten_with_path(structure))
+        pairs = [(value.get(key), structure[key]) for key in keys]
+    else:
+        if not isinstance(value, (list, tuple)) or len(value) != len(structure):
+            return None
+        pairs = list(zip(value, structure, strict=True))
+    found: list[Any] = []
+    for part, branch in pairs:
+        leaves = along(part, branch, share=share)
+        if leaves is None:
+            return None
+        found += leaves
+    return found
 
 
 def spread(value: Any, y_pred: Any, names: list[str], what: str, *, share: bool = True) -> list[Any]:
@@ -43,12 +90,13 @@ def spread(value: Any, y_pred: Any, names: list[str], what: str, *, share: bool 
     count = len(names)
     if value is None:
         return [None] * count
+    if is_deep(y_pred) and (parts := along(value, y_pred, share=share)) is not None:
+        return parts
     if isinstance(value, dict):
-        flat = _flatten_dict(value, names)
-        for key in flat:
+        for key in value:
             if key not in names:
                 raise UnknownNameError.of(f"output in `{what}`", key, names)
-        return [flat.get(name) for name in names]
+        return [value.get(name) for name in names]
     if isinstance(value, (list, tuple)) and (is_multiple(y_pred) or len(value) == count):
         if len(value) != count:
             raise ArgumentError(
@@ -64,18 +112,6 @@ def spread(value: Any, y_pred: Any, names: list[str], what: str, *, share: bool 
     return [value] * count
 
 
-def _flatten_dict(value: dict[Any, Any], names: list[str]) -> dict[str, Any]:
-    if all(key in names for key in value) or not any(isinstance(v, dict) for v in value.values()):
-        return dict(value)
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict):
-            flat.update({f"{key}.{inner}": v for inner, v in item.items()})
-        else:
-            flat[key] = item
-    return flat
-
-
 def pair_targets(y: Any, y_pred: Any, names: list[str]) -> list[Any]:
     """The target of each output: targets in a dict by name, in a list by position, or a single one.
 
@@ -85,6 +121,8 @@ def pair_targets(y: Any, y_pred: Any, names: list[str]) -> list[Any]:
     count = len(names)
     if y is None:
         return [None] * count
+    if is_deep(y_pred) and (parts := along(y, y_pred, share=False)) is not None:
+        return parts
     if isinstance(y, dict):
         if all(name in y for name in names):
             return [y[name] for name in names]

@@ -61,9 +61,13 @@ class Trainer(Compilable):
         name = f"{kind}_step"
         return kind == "predict" or getattr(type(self), name) is not getattr(Compilable, name)
 
+    def _gives_logs(self, kind: str) -> bool:
+        """Whether a step gives the logs; else they are read off the metrics when somebody looks."""
+        return self._has_own_step(kind) or self._has_own_metrics()
+
     def _body(self, kind: str) -> Callable[[Any], Any]:
         """The function of a batch to compile."""
-        if self._has_own_step(kind):
+        if self._gives_logs(kind):
             return self._public_step(kind)
         return self._train_on if kind == "train" else self._test_on
 
@@ -196,6 +200,8 @@ class Trainer(Compilable):
             steps=steps_per_epoch,
             where="fit",
         )
+        if not isinstance(epochs, (int, np.integer)):
+            raise ArgumentError("`epochs` must be an integer.", where="fit", received=repr(epochs))
         with Interrupt().watching() as interrupt:
             run = Pass(self, "train", source, steps_per_epoch, interrupt)
             notify = _callback_list(callbacks, self, verbose, epochs=epochs, steps=run.length, history=True)
@@ -303,7 +309,7 @@ class Trainer(Compilable):
         Checks(self, None, batch).batch(batch)
         self.reset_metrics()
         result = self._step(kind)(batch)
-        found = self._read_logs(result if self._has_own_step(kind) else None)
+        found = self._read_logs(result if self._gives_logs(kind) else None)
         return found if return_dict else self._in_order(found)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -327,7 +333,7 @@ class Trainer(Compilable):
                 hint="return {'loss': loss} or self.get_metrics_result()",
             )
         with use_backend(self._engine_in_force()):
-            found = self._results() if given is None else given
+            found = self.get_metrics_result() if given is None else given
             return {name: _number(value) for name, value in found.items()}
 
 

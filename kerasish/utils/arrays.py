@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasish.core.convert import to_numpy
-from kerasish.core.errors import ArgumentError, OutOfRangeError
+from kerasish.core.errors import ArgumentError, DTypeError, OutOfRangeError
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
@@ -25,7 +25,15 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         >>> to_categorical([0, 2]).tolist()
         [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    labels = np.asarray(to_numpy(x)).astype(np.int64)
+    labels = np.asarray(to_numpy(x))
+    if labels.dtype.kind not in "biuf":
+        raise DTypeError(
+            "Class indices must be integers.",
+            where="to_categorical",
+            received=f"dtype {labels.dtype}",
+            hint="number the classes first: classes, labels = np.unique(x, return_inverse=True)",
+        )
+    labels = labels.astype(np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     count = int(labels.max(initial=-1)) + 1 if num_classes is None else num_classes

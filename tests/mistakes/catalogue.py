@@ -5,6 +5,7 @@ A row: what goes wrong, the class and code of the error, words it must contain, 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,13 @@ class TakesData(kerasish.Model):
         loss, gradients = ops.value_and_grad(lambda: ops.mean((self(x) - y) ** 2), variables=weights)()
         self.optimizer.apply(gradients, weights)
         return {"loss": loss}
+
+
+class ReturnsNothing(TakesData):
+    train_step = kerasish.Model.train_step
+
+    def call(self, x):
+        self.dense(x)
 
 
 class Branching(layers.Layer):
@@ -547,6 +555,126 @@ CATALOGUE = [
         ("list",),
         lambda: fit(compiled(metrics=["mae"])),
     ),
+    # -- objects in the wrong place ------------------------------------------------------------------------------
+    Mistake(
+        "a dict for a layer of one input",
+        lambda: layers.Dense(2)({"a": X}),
+        errors.ShapeError,
+        ("dense", "one tensor", "'a'"),
+        lambda: layers.Dense(2)({"a": X}["a"]),
+    ),
+    Mistake(
+        "a layer called on a layer",
+        lambda: layers.Dense(2)(layers.Dense(3)),
+        errors.DTypeError,
+        ("dense", "Sequential"),
+        lambda: kerasish.Sequential([layers.Dense(3), layers.Dense(2)])(X),
+    ),
+    Mistake(
+        "attention without keys",
+        lambda: layers.MultiHeadAttention(2, 4)(np.ones((2, 3, 4), "float32")),
+        errors.ArgumentError,
+        ("multi_head_attention", "'value'"),
+        lambda: layers.MultiHeadAttention(2, 4)(*[np.ones((2, 3, 4), "float32")] * 2),
+    ),
+    Mistake(
+        "the value of a loss for the loss",
+        lambda: fit(compiled(loss=kerasish.losses.mean_squared_error(X, X))),
+        errors.ArgumentError,
+        ("loss", "not what it returns"),
+        lambda: fit(compiled(loss=kerasish.losses.mean_squared_error)),
+    ),
+    Mistake(
+        "three losses for one output",
+        lambda: fit(compiled(loss=["mse", "mae", "mse"])),
+        errors.ArgumentError,
+        ("1 loss", "3"),
+        lambda: fit(compiled(loss=["mse"])),
+    ),
+    Mistake(
+        "a model that returns nothing",
+        lambda: fit(compiled(ReturnsNothing())),
+        errors.ArgumentError,
+        ("return",),
+        lambda: fit(compiled(built(TakesData()))),
+    ),
+    Mistake(
+        "no optimizer",
+        lambda: fit(compiled(optimizer=None)),
+        errors.ArgumentError,
+        ("optimizer='adam'",),
+        lambda: fit(compiled(optimizer="adam")),
+    ),
+    Mistake(
+        "learning rate as text",
+        lambda: optimizers.Adam("0.1"),
+        errors.ArgumentError,
+        ("learning_rate", "'0.1'"),
+        lambda: optimizers.Adam(0.1),
+    ),
+    Mistake(
+        "epochs as text",
+        lambda: fit(compiled(), epochs="2"),
+        errors.ArgumentError,
+        ("epochs", "'2'"),
+        lambda: fit(compiled(), epochs=2),
+    ),
+    Mistake(
+        "class weights as a list",
+        lambda: fit(compiled(), class_weight=[1.0, 2.0]),
+        errors.ArgumentError,
+        ("class_weight", "dict(enumerate(weights))"),
+        lambda: fit(compiled(), class_weight=dict(enumerate([1.0, 2.0]))),
+    ),
+    Mistake(
+        "a schedule that is a number",
+        lambda: kerasish.callbacks.LearningRateScheduler(0.1),
+        errors.ArgumentError,
+        ("LearningRateScheduler", "lambda epoch"),
+        lambda: kerasish.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+    ),
+    Mistake(
+        "quantities as class labels",
+        lambda: fit(compiled(mlp(3, "softmax"), loss="sparse_categorical_crossentropy"), X, LABELS + 0.5),
+        errors.OutOfRangeError,
+        ("whole numbers", "0.5", "mse"),
+        lambda: fit(compiled(mlp(3, "softmax"), loss="sparse_categorical_crossentropy"), X, LABELS + 0.0),
+    ),
+    Mistake(
+        "complex numbers as data",
+        lambda: fit(compiled(), X.astype("complex64"), Y),
+        errors.DataError,
+        ("x", "complex64", "x.real"),
+        lambda: fit(compiled(), X.astype("complex64").real, Y),
+    ),
+    Mistake(
+        "dates as data",
+        lambda: fit(compiled(), X.astype("datetime64[s]"), Y),
+        errors.DataError,
+        ("x", "datetime64", "times as seconds"),
+        lambda: fit(compiled(), X.astype("datetime64[s]").astype("int64"), Y),
+    ),
+    Mistake(
+        "a misspelt input in a dict",
+        lambda: fit(_two_inputs(), {"left": X, "rihgt": X}, Y),
+        errors.ArgumentError,
+        ("'right'", "'rihgt'", "Input(name=...)"),
+        lambda: fit(_two_inputs(), {"left": X, "right": X}, Y),
+    ),
+    Mistake(
+        "text as classes",
+        lambda: kerasish.utils.to_categorical(["cat", "dog"]),
+        errors.DTypeError,
+        ("to_categorical", "np.unique"),
+        lambda: kerasish.utils.to_categorical(np.unique(["cat", "dog"], return_inverse=True)[1]),
+    ),
+    Mistake(
+        "a file object for a path",
+        lambda: mlp().save(io.BytesIO()),
+        errors.ArgumentError,
+        ("path", "BytesIO"),
+        lambda: mlp().get_config(),
+    ),
     # -- files and engines ---------------------------------------------------------------------------------------
     Mistake(
         "saving under another ending",
@@ -608,6 +736,11 @@ def _text_model(vocabulary):
             ]
         )
     )
+
+
+def _two_inputs():
+    inputs = [kerasish.Input((4,), name=name) for name in ("left", "right")]
+    return compiled(kerasish.Model(inputs, layers.Dense(1)(layers.Add()(inputs))))
 
 
 def _two_outputs():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from optimizer_cases import CASES, SHAPES, STEPS, gradients, start
 
+import kerasish
 from kerasish import Variable, config, ops, optimizers, use_backend
 from kerasish.core.differentiate import value_and_grad_of_variables
 from kerasish.core.registry import host_engine
@@ -203,3 +204,12 @@ def test_it_converges_on_a_parabola(case):
         optimizer.apply(value_and_grad_of_variables(loss, [weight])[1])
     last = float(ops.sum(ops.square(weight - ops.array([1.0, -1.0, 0.5]))))
     assert last < 0.9 * first
+
+
+def test_fit_builds_slots_from_variables_while_the_step_is_still_shapes(engine):
+    """A slot may start from its variable, which has no value to the inference of shapes."""
+    model = kerasish.Sequential([kerasish.Input((4,)), kerasish.layers.Dense(3)])
+    model.compile(CASES["schedule_free"](optimizers), "mse")
+    history = model.fit(np.ones((8, 4), "float32"), np.ones((8, 3), "float32"), verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+    assert model.optimizer.built

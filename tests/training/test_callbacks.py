@@ -17,7 +17,7 @@ import pytest
 
 import kerasish
 from kerasish import callbacks, layers
-from kerasish.core.errors import ArgumentError
+from kerasish.core.errors import ArgumentError, NumericError
 from kerasish.training.callbacks.monitor import MissingMonitorWarning
 from kerasish.training.callbacks.progress import duration, rate
 from tests.libraries import library
@@ -255,6 +255,8 @@ def test_terminate_on_nan(engine, capsys):
     history = fit(model, 50, callbacks=[callbacks.TerminateOnNaN()])
     assert len(history.epoch) < 50
     assert "training stops" in capsys.readouterr().out
+    with pytest.raises(NumericError, match=r"fit, batch \d+: The loss is no longer finite"):
+        fit(model, 50, callbacks=[callbacks.TerminateOnNaN(raise_error=True)])
 
 
 def test_checkpoint_and_best_model(tmp_path, engine):
@@ -331,6 +333,17 @@ def test_csv_logger(tmp_path):
     np.testing.assert_allclose([float(row["loss"]) for row in rows[:2]], history["loss"], rtol=1e-6)
 
 
+def test_csv_logger_keeps_numbers_that_come_later(tmp_path):
+    log = tmp_path / "log.csv"
+    model = compiled()
+    seldom = {"validation_data": (X, Y), "validation_freq": 2}
+    found = fit(model, 2, callbacks=[callbacks.CSVLogger(log)], **seldom).history
+    fit(model, 1, callbacks=[callbacks.CSVLogger(log, append=True), callbacks.LambdaCallback()])
+    rows = list(csv.DictReader(log.read_text().splitlines()))
+    assert [row["val_loss"] for row in rows] == ["NA", str(found["val_loss"][0]), "NA"]
+    assert all(None not in row and row["loss"] for row in rows)
+
+
 def test_remote_monitor():
     got = []
 
@@ -366,6 +379,35 @@ def test_swap_ema_weights(engine):
     assert all(np.isfinite(a).all() for a in averages)
     with pytest.raises(ArgumentError, match="use_ema=True"):
         fit(compiled(), 1, callbacks=[callbacks.SwapEMAWeights(swap_on_epoch=True)])
+
+
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+def test_swap_ema_weights_validates_and_ends_with_averages(swap_on_epoch):
+    model = compiled(kerasish.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+    swap = callbacks.SwapEMAWeights(swap_on_epoch)
+    history = fit(model, 2, callbacks=[swap], validation_data=(X, Y)).history
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(history["val_loss"][-1], rel=1e-5)
+    for variable, average in zip(model.trainable_variables, model.optimizer._averages, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), average.numpy())
+
+
+def test_swap_ema_weights_after_an_interruption(engine):
+    model = compiled(kerasish.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+    stop = callbacks.LambdaCallback(on_epoch_end=_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, 2, callbacks=[callbacks.SwapEMAWeights(swap_on_epoch=True), stop])
+    averages = [v.numpy() for v in model.trainable_variables]
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            model,
+            2,
+            callbacks=[callbacks.SwapEMAWeights(), callbacks.LambdaCallback(on_train_batch_begin=_interrupt)],
+        )
+    assert all(map(np.array_equal, averages, [v.numpy() for v in model.optimizer._averages]))
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -58,6 +58,16 @@ def _torch_dataset():
     return torch_data.TensorDataset(torch.tensor(X), torch.tensor(Y))
 
 
+class Unsized:
+    """Has a length only by name, as torch's loader of an iterable data set."""
+
+    def __len__(self):
+        raise TypeError("no length")
+
+    def __iter__(self):
+        return ((X[s], Y[s]) for s in SLICES)
+
+
 def _tf_dataset():
     tf = library("tensorflow")
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(5)
@@ -66,6 +76,12 @@ def _tf_dataset():
 def _frame():
     pandas = library("pandas")
     return pandas.DataFrame(X, columns=list("abcd")), pandas.DataFrame(Y)
+
+
+def _missing():
+    pandas = library("pandas")
+    column = pandas.array([None, *X[1:, 1]], dtype="Float64")
+    return _frame()[0].assign(b=column, d=pandas.array([True] * len(X), dtype="boolean"))
 
 
 def endless():
@@ -86,6 +102,7 @@ FORMS = {
     "list of lists' loader": lambda: ((Dataset(),), {}),
     "threads": lambda: ((Dataset(workers=3, max_queue_size=2),), {}),
     "samples": lambda: ((Samples(),), {"batch_size": 5}),
+    "loader that cannot tell its length": lambda: ((Unsized(),), {}),
     "torch loader": lambda: ((_torch_loader(),), {}),
     "torch data set": lambda: ((_torch_dataset(),), {"batch_size": 5}),
     "tensorflow data set": lambda: ((_tf_dataset(),), {}),
@@ -190,6 +207,15 @@ def test_class_weight_equals_the_sample_weights_it_stands_for(as_generator):
         (lambda: (iter([(X, Y[:4])]),), DataError, "different numbers of samples"),
         (lambda: (PyDataset(),), ArgumentError, "__len__"),
         (lambda: ({"a": X, "b": Y[:3]}, Y), DataError, "different numbers"),
+        (lambda: (X.astype("complex64"), Y), DataError, "x: .* complex numbers .* complex64"),
+        (lambda: (X, Y.astype("datetime64[s]")), DataError, r"y: .* times.* datetime64\[s\]"),
+        (lambda: (iter(zip(X, Y[:, 0], strict=True)),), DataError, r"dataset.batch\(32\)"),
+        (
+            lambda: (_frame()[0].assign(b=["u"] * len(X)).astype({"b": "category"}), Y),
+            DataError,
+            r"Received: b \(category\)",
+        ),
+        (lambda: (_missing(), Y), NumericError, "holds NaN.* 1 NaN, the first at index .0, 1."),
     ],
 )
 def test_wrong_data_is_explained(data, kind, match):
@@ -203,6 +229,13 @@ def test_a_used_up_generator_is_told():
     model.fit(batches, verbose=0)
     with pytest.raises(DataError, match="yielded nothing"):
         model.fit(batches, verbose=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 2}])
+def test_a_generator_that_lasts_for_one_epoch_is_told(options):
+    model = compiled()
+    with pytest.raises(DataError, match=r"used up.* 2 batches in all.* steps_per_epoch"):
+        model.fit(iter([(X, Y), (X, Y)]), epochs=2, verbose=0, **options)
 
 
 def test_users_arrays_are_not_changed():

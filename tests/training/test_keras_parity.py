@@ -90,8 +90,36 @@ def two_named_outputs(k):
     return k.Model(a, {"value": k.layers.Dense(2)(h), "kind": k.layers.Dense(3, activation="softmax")(h)})
 
 
+def nested_outputs(shape):
+    """Two values and a kind, put together by `shape`."""
+
+    def model(k):
+        a = k.Input((4,), name="a")
+        h = k.layers.Dense(5, activation="tanh")(a)
+        left, right = k.layers.Dense(2, name="left")(h), k.layers.Dense(2, name="right")(h)
+        return k.Model(a, shape(left, right, k.layers.Dense(3, activation="softmax", name="kind")(h)))
+
+    return model
+
+
 def sparse(k):
     return k.losses.SparseCategoricalCrossentropy()
+
+
+def own_functions(*names):
+    """Makers of metrics that are functions of these names."""
+
+    def maker(name):
+        def make(k):
+            def difference(y_true, y_pred):
+                return k.ops.mean(y_true - y_pred, axis=-1)
+
+            difference.__name__ = name
+            return difference
+
+        return make
+
+    return [maker(name) for name in names]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,6 +143,7 @@ TWO = {"x": [X, X2], "y": [REAL, LABELS]}
 NAMED = {"x": X, "y": {"value": REAL, "kind": LABELS}}
 CASES = [
     case("plain", mlp, {"metrics": ["mae", "mse"]}),
+    case("own metrics", mlp, {"metrics": own_functions("<lambda>", "MeanGap", "RMSE", "plain_name")}),
     case("sgd momentum", mlp, {"optimizer": lambda k: k.optimizers.SGD(0.05, momentum=0.9)}),
     case("rmsprop default", mlp, {"optimizer": "rmsprop"}),
     case("clipped", mlp, {"optimizer": lambda k: k.optimizers.Adam(0.05, global_clipnorm=0.1)}),
@@ -194,6 +223,34 @@ CASES = [
         {"loss": {"value": "mse", "kind": CE}, "metrics": {"kind": "accuracy"}},
         **NAMED,
     ),
+    *[
+        case(
+            f"nested outputs, {name}",
+            nested_outputs(shape),
+            {"loss": shape("mse", loss, CE), "metrics": shape(["mae"], ["mse"], ["accuracy"]), **more},
+            y=shape(REAL, REAL, LABELS),
+            **weights,
+        )
+        for name, shape, loss, more, weights in (
+            ("lists in dict", lambda p, q, r: {"v": [p, q], "k": r}, "mae", {}, {}),
+            ("dicts in dict", lambda p, q, r: {"v": {"x": q, "y": p}, "k": r}, "mae", {}, {}),
+            ("lists in list", lambda p, q, r: [r, [q, p]], None, {"metrics": None}, {}),
+            (
+                "dicts in list",
+                lambda p, q, r: [{"x": q, "y": p}, r],
+                "mae",
+                {"loss_weights": [{"x": 0.5, "y": 2.0}, 1.0]},
+                {},
+            ),
+            (
+                "weighted",
+                lambda p, q, r: {"v": [p, q], "k": r},
+                "mae",
+                {},
+                {"sample_weight": {"v": [WEIGHTS, WEIGHTS], "k": WEIGHTS}},
+            ),
+        )
+    ],
     case("shared loss", two_outputs, {"loss": "mse"}, x=[X, X2], y=[REAL, ONE_HOT]),
     case("validation split", mlp, {"metrics": ["mae"]}, validation_split=0.3),
     case("validation data", mlp, {"metrics": ["mae"]}, validation_data=(X[:7], REAL[:7])),

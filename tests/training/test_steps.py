@@ -196,6 +196,34 @@ def test_own_compute_loss_is_what_is_minimised(engine):
     assert 3 * np.abs(model.predict(X, verbose=0) - Y).mean() < expected
 
 
+class OwnMetrics(OwnLoss):
+    """A number more in the logs."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {**logs, "twice": 2 * logs["mae"]}
+
+
+class OwnResult(OwnLoss):
+    """The same, from the metrics' results."""
+
+    def get_metrics_result(self):
+        logs = super().get_metrics_result()
+        return {**logs, "twice": 2 * logs["mae"]}
+
+
+@pytest.mark.parametrize("kind", [OwnMetrics, OwnResult])
+def test_own_metrics_are_in_the_logs(engine, kind):
+    model = kind()
+    model.compile("sgd", metrics=["mae"])
+    history = model.fit(X, Y, batch_size=5, validation_data=(X, Y), epochs=2, verbose=0).history
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert list(found) == ["loss", "mae", "twice"]
+    assert found["twice"] == pytest.approx(history["val_twice"][-1], rel=1e-5) == 2 * found["mae"]
+    np.testing.assert_allclose(history["twice"], 2 * np.array(history["mae"]), rtol=1e-5)
+    assert len(model.test_on_batch(X, Y)) == len(model.train_on_batch(X, Y)) == 3
+
+
 def test_add_loss_counts(engine):
     class Penalty(layers.Layer):
         def call(self, x):
@@ -387,6 +415,31 @@ def test_indices_beyond_the_vocabulary():
     )
     with pytest.raises(OutOfRangeError, match="raise input_dim"):
         compiled(model).fit(np.full((4, 3), 5), np.ones((4, 1)), verbose=0)
+
+
+def test_indices_in_a_dict_are_those_of_the_input_of_that_name():
+    words = kerasish.Input((3,), name="words", dtype="int32")
+    size = kerasish.Input((1,), name="size")
+    h = layers.Flatten()(layers.Embedding(5, 2)(words))
+    model = compiled(kerasish.Model([words, size], layers.Dense(1)(layers.Concatenate()([h, size]))))
+    data = {"size": np.full((4, 1), -7.5), "words": np.full((4, 3), 4)}
+    model.fit(data, np.ones((4, 1)), verbose=0)
+    with pytest.raises(OutOfRangeError, match="raise input_dim"):
+        model.fit({**data, "words": np.full((4, 3), 5)}, np.ones((4, 1)), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("steps_per_execution", 0),
+        ("steps_per_execution", 2.5),
+        ("steps_per_execution", "auto"),
+        ("jit_compile", "yes"),
+    ],
+)
+def test_compile_looks_at_its_options(option, value):
+    with pytest.raises(ArgumentError, match=rf"compile: `{option}` .* Received: {value!r}"):
+        OwnLoss().compile("sgd", "mse", **{option: value})
 
 
 def test_uncompiled_model_is_told_to_compile():

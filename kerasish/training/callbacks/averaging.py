@@ -9,11 +9,11 @@ from kerasish.training.callbacks.callback import Callback
 
 
 class SwapEMAWeights(Callback):
-    """Puts the optimizer's moving average of the weights in place of the weights, for evaluation or at the end.
+    """Puts the optimizer's moving average of the weights in place of the weights, during evaluation and prediction.
 
     Args:
-        swap_on_epoch: Whether to swap at the end of each epoch (and back at the start of the next), so that later
-            callbacks see averaged weights; False: during evaluation and prediction, and at the end of training.
+        swap_on_epoch: Whether to do so at the end of each epoch too (and back at the start of the next), so that later
+            callbacks see averaged weights.
 
     Example:
         >>> import numpy as np, kerasish
@@ -27,11 +27,22 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._swapped = False
+
+    def _optimizer(self) -> Any:
+        optimizer = self.model.optimizer
+        return getattr(optimizer, "inner_optimizer", optimizer)
+
+    @property
+    def _swapped(self) -> bool:
+        # The optimizer knows: what it does at the end of training depends on it, and an interrupted fit leaves it so.
+        return bool(getattr(self._optimizer(), "averages_swapped", False))
+
+    @_swapped.setter
+    def _swapped(self, value: bool) -> None:
+        self._optimizer().averages_swapped = value
 
     def _averages(self) -> Any:
-        optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        optimizer = self._optimizer()
         if not getattr(optimizer, "use_ema", False):
             raise ArgumentError(
                 "SwapEMAWeights needs an optimizer that averages weights.",
@@ -54,24 +65,16 @@ class SwapEMAWeights(Callback):
         self._swap(False)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.swap_on_epoch:
-            self._swap(True)
+        self._swap(self.swap_on_epoch)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        if not self.swap_on_epoch:
-            self._swap(True)
+        self._swap(True)
 
     def on_test_end(self, logs: Any = None) -> None:
-        if not self.swap_on_epoch:
-            self._swap(False)
+        self._swap(False)
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        if not self.swap_on_epoch:
-            self._swap(True)
+        self._swap(True)
 
     def on_predict_end(self, logs: Any = None) -> None:
-        if not self.swap_on_epoch:
-            self._swap(False)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._swap(True)
+        self._swap(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -38,27 +39,37 @@ class CSVLogger(Callback):
         self.sep = separator
         self.append = append
         self._file: Any = None
-        self._writer: Any = None
-        self._keys: list[str] = []
+        self._columns: list[str] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self._with_header = not going_on
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self._writer = None
+        self._file = self.filename.open("a+" if self.append else "w+", newline="", encoding="utf-8")
+        self._file.seek(0)
+        self._columns = next(csv.reader(self._file, delimiter=self.sep), [])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = dict(logs or {})
-        if self._writer is None:
-            self._keys = sorted(logs)
-            self._writer = csv.DictWriter(
-                self._file, ["epoch", *self._keys], delimiter=self.sep, extrasaction="ignore"
-            )
-            if self._with_header:
-                self._writer.writeheader()
-        row = {key: _plain(logs.get(key, "NA")) for key in self._keys}
-        self._writer.writerow({"epoch": epoch, **row})
+        row = {"epoch": epoch, **{key: _plain(value) for key, value in (logs or {}).items()}}
+        new = [name for name in ("epoch", *sorted(logs or {})) if name not in self._columns]
+        if new:
+            self._add_columns(new)
+        self._file.seek(0, os.SEEK_END)
+        self._rows().writerow(row)
         self._file.flush()
+
+    def _rows(self) -> csv.DictWriter[str]:
+        return csv.DictWriter(
+            self._file, self._columns, restval="NA", delimiter=self.sep, extrasaction="ignore"
+        )
+
+    def _add_columns(self, names: list[str]) -> None:
+        """Write the file anew: not every epoch has the same numbers (`validation_freq`, a file that goes on)."""
+        self._file.seek(0)
+        earlier = list(csv.DictReader(self._file, delimiter=self.sep))
+        self._columns += names
+        self._file.seek(0)
+        self._file.truncate()
+        rows = self._rows()
+        rows.writeheader()
+        rows.writerows(earlier)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._file.close()

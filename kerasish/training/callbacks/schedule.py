@@ -36,6 +36,13 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise ArgumentError(
+                "`schedule` must be a function.",
+                where="LearningRateScheduler",
+                received=repr(schedule),
+                hint="lambda epoch, rate: rate * 0.9; a fixed rate belongs into the optimizer",
+            )
         self.schedule = schedule
         self.verbose = verbose
 

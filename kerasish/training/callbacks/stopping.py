@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kerasish.core.errors import NumericError
 from kerasish.training.callbacks.callback import Callback
 from kerasish.training.callbacks.monitor import Monitor
 
@@ -91,6 +92,9 @@ class EarlyStopping(Callback):
 class TerminateOnNaN(Callback):
     """Stops when the loss is NaN or infinite.
 
+    Args:
+        raise_error: Whether to raise NumericError, rather than to end the training as if it were done.
+
     Example:
         >>> import numpy as np, kerasish
         >>> model = kerasish.Sequential([kerasish.Input((2,)), kerasish.layers.Dense(1)])
@@ -102,8 +106,19 @@ class TerminateOnNaN(Callback):
         True
     """
 
+    def __init__(self, raise_error: bool = False) -> None:
+        super().__init__()
+        self.raise_error = raise_error
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
+            if self.raise_error:
+                raise NumericError(
+                    "The loss is no longer finite.",
+                    where=f"fit, batch {batch}",
+                    received=f"loss {loss}",
+                    hint="a lower learning_rate, clipnorm=1.0, or scaled inputs",
+                )
             sys.stdout.write(f"Batch {batch}: the loss is {loss}, training stops\n")
             self.model.stop_training = True

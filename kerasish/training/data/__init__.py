@@ -110,7 +110,10 @@ def _from_iterable(
     if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "collate_fn"):
         return _from_samples(x, batch_size or _DEFAULT_BATCH, shuffle, options)
     if hasattr(x, "__iter__"):
-        length = len(x) if hasattr(x, "__len__") else None
+        try:
+            length = len(x)
+        except TypeError:  # it has no length, or cannot tell it: a loader of an iterable data set
+            length = None
         return IterableSource(lambda: iter(x), again=True, length=length, **options)
     raise DataError(
         "This kind of data is not understood.",

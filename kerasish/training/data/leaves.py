@@ -60,28 +60,35 @@ def to_host(x: Any, where: str) -> np.ndarray:
             received=f"dtype {array.dtype}, first value {array.ravel()[:1]!r}",
             hint="encode categories as integers; give all rows the same length",
         )
+    if array.dtype.kind in "cmM":
+        raise DataError(
+            "The data holds complex numbers or times.",
+            where=where,
+            received=f"dtype {array.dtype}",
+            hint="pass real numbers: np.stack([x.real, x.imag], -1); times as seconds or days since some date",
+        )
     return travelling(array)
 
 
 def _frame_values(x: Any, where: str) -> np.ndarray:
-    columns = getattr(x, "columns", None)
     values = x.to_numpy()
-    if values.dtype == object:
-        bad = (
-            [str(c) for c in columns if x[c].dtype == object]
-            if columns is not None
-            else [getattr(x, "name", "")]
-        )
+    if values.dtype != object:
+        return np.asarray(values)
+    is_table = hasattr(x, "columns")
+    converted, bad = [], []
+    for column in [x.iloc[:, i] for i in range(x.shape[1])] if is_table else [x]:
         try:
-            values = values.astype(floatx())
+            converted.append(column.to_numpy().astype(floatx()))
         except (TypeError, ValueError):
-            raise DataError(
-                "Columns of the table are not numeric.",
-                where=where,
-                received=", ".join(bad[:5]),
-                hint="encode or drop them (get_dummies, astype)",
-            ) from None
-    return np.asarray(values)
+            bad.append(f"{column.name} ({column.dtype})")
+    if bad:
+        raise DataError(
+            "Columns of the table are not numeric.",
+            where=where,
+            received=", ".join(bad[:5]),
+            hint="encode or drop them (get_dummies, astype); fill in missing values (fillna)",
+        )
+    return np.stack(converted, axis=-1) if is_table else converted[0]
 
 
 def travelling(array: np.ndarray) -> np.ndarray:
@@ -126,7 +133,7 @@ def count_samples(named: dict[str, Any], where: str) -> int:
                     "A single number is not a batch.",
                     where=where,
                     received=f"{label} = {leaf!r}",
-                    hint="pass arrays",
+                    hint="pass arrays; a data set of single samples must be batched: dataset.batch(32)",
                 )
             lengths[label] = len(leaf)
     if len(set(lengths.values())) > 1:

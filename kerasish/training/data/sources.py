@@ -164,7 +164,7 @@ class IterableSource:
                 raise DataError(
                     "The data set or generator yielded nothing.",
                     where=self._where,
-                    hint="check that it is not empty or used up",
+                    hint="check that it is not empty or used up: a generator gives its batches once, a PyDataset again",
                 )
             self._held.append(first)
         return self._held[0]
@@ -189,11 +189,20 @@ class IterableSource:
         """The epoch's batches: all there are."""
         if self._iterator is None or (self._again and not self._held):
             self._iterator = self._make()
+        given = 0
         while True:
             batch = self._held.pop() if self._held else self._pull()
             if batch is None:
-                return
+                break
+            given += 1
             yield batch
+        if not given and not self._again and self._seen:
+            raise DataError(
+                "The generator is used up: it can be gone through once.",
+                where=self._where,
+                received=f"{self._seen} batches in all",
+                hint="let it yield for ever and give steps_per_epoch, or pass a PyDataset",
+            )
 
     def on_epoch_end(self) -> None:
         """Nothing to do."""

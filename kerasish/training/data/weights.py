@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,14 @@ def by_class(y: Any, class_weight: dict[int, float]) -> np.ndarray:
             "`class_weight` is for models with one output.",
             where="fit",
             hint="pass sample_weight for each output",
+        )
+    if not isinstance(class_weight, Mapping):
+        raise ArgumentError(
+            "`class_weight` must be a dict.",
+            where="fit",
+            expected="class index -> weight",
+            received=f"{type(class_weight).__name__} {class_weight!r}",
+            hint="dict(enumerate(weights))",
         )
     if any(w < 0 for w in class_weight.values()):
         raise ArgumentError("Class weights must not be negative.", where="fit", received=class_weight)
