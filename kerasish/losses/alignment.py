@@ -107,12 +107,15 @@ def _leads(part: Shape, whole: Shape) -> bool:
 def beside(values: Any, weight: Any, what: str) -> Any:
     """A weight or mask in a shape that broadcasts against `values`.
 
-    One number a sample counts for all of the sample's values: (B,) goes with (B, T, ...).
+    One number a sample counts for all of the sample's values: (B,) goes with (B, T, ...). A single value for all
+    samples (Dice, Tversky) takes any weight.
 
     Raises:
         ShapeError: The shapes do not fit.
     """
     shape, whole = shape_of(weight), shape_of(values)
+    if not whole:
+        return weight
     while len(shape) > len(whole) and is_one(shape[-1]):
         weight = ops.squeeze(weight, -1)
         shape = shape_of(weight)

@@ -63,7 +63,7 @@ def reduce_weighted(
     weight = masked_weight(values, sample_weight, mask, reduction)
     if weight is not None:
         values = ops.multiply(values, weight)
-    if reduction in ("none", None):
+    if reduction in ("none", None) or not shape_of(values):
         return values
     total = ops.sum(values)
     if reduction == "sum":

@@ -88,7 +88,6 @@ CASES = [
     ("Tversky", {"alpha": 0.3, "beta": 0.7}, "binary"),
 ]
 IDS = [f"{name}-{kind}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for name, options, kind in CASES]
-WHOLE = {"Dice", "Tversky"}
 rng = np.random.default_rng(0)
 WEIGHTS = {
     "none": None,
@@ -167,7 +166,7 @@ def test_gradient(engine, index):
 @pytest.mark.parametrize("mask", [None, *MASKS])
 @pytest.mark.parametrize("weight", WEIGHTS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("name", ["MeanSquaredError", "SparseCategoricalCrossentropy"])
+@pytest.mark.parametrize("name", ["MeanSquaredError", "SparseCategoricalCrossentropy", "Dice"])
 def test_reduction_weight_and_mask(engine, name, reduction, weight, mask):
     index = next(i for i, case in enumerate(CASES) if case[0] == name)
     kind = CASES[index][2]
