@@ -5,6 +5,7 @@
     ├── DTypeError (TypeError)              a dtype does not fit
     ├── ArgumentError (ValueError)          an argument has a value it cannot have
     │   └── UnknownNameError                a name that nothing answers to ("did you mean")
+    │       └── UnknownKeywordError (TypeError)
     ├── DataError (ValueError)              the data handed to fit, evaluate or predict cannot be used
     │   └── OutOfRangeError (IndexError)    a label or index outside its valid range
     ├── NotBuiltError (ValueError)          something is used before its weights exist
@@ -138,6 +139,12 @@ class UnknownNameError(ArgumentError):
         choices = _clip("one of " + ", ".join(map(repr, names)), 150)
         hint = f"did you mean {by_lower[close[0]]!r}?" if close else choices if names else None
         return cls(f"Unknown {kind} {name!r}.", where=where, hint=hint)
+
+
+class UnknownKeywordError(UnknownNameError, TypeError):
+    """A keyword argument has a name that nothing answers to."""
+
+    code = "unknown-keyword"
 
 
 class DataError(KerasishError, ValueError):

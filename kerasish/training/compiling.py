@@ -15,6 +15,7 @@ from kerasish.core.objects import deserialize_keras_object
 from kerasish.core.registry import current_engine, use_backend
 from kerasish.training.compiled_loss import CompiledLoss
 from kerasish.training.compiled_metrics import CompiledMetrics
+from kerasish.training.keywords import suggesting
 from kerasish.training.resuming import Progress, Running
 from kerasish.training.structure import unpack
 
@@ -45,6 +46,7 @@ class Compilable:
         self._loaded_progress: Progress | None = None
 
     # -- compile ---------------------------------------------------------------------------------------------------
+    @suggesting
     def compile(
         self,
         optimizer: Any = "rmsprop",

@@ -21,6 +21,7 @@ from kerasish.training import data
 from kerasish.training.callbacks import CallbackList
 from kerasish.training.checks import Checks
 from kerasish.training.compiling import Compilable, ordered_names
+from kerasish.training.keywords import suggesting
 from kerasish.training.logs import LazyLogs
 from kerasish.training.loop import Interrupt, run_batches
 from kerasish.training.passes import Pass, evaluate, expect_batches, train
@@ -145,6 +146,7 @@ class Trainer(Compilable):
         """Hook: weights may have been made."""
 
     # -- fit -------------------------------------------------------------------------------------------------------
+    @suggesting
     def fit(
         self,
         x: Any = None,
@@ -216,6 +218,7 @@ class Trainer(Compilable):
         return self.history
 
     # -- evaluate --------------------------------------------------------------------------------------------------
+    @suggesting
     def evaluate(
         self,
         x: Any = None,
@@ -234,7 +237,6 @@ class Trainer(Compilable):
             The loss; or a list of the loss and all metrics, as `metrics_names` orders them; or a dict.
         """
         self._require_compiled("evaluate")
-        _no_more(kwargs, "evaluate")
         source = data.make_source(
             x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, where="evaluate"
         )
@@ -245,6 +247,7 @@ class Trainer(Compilable):
         return found if return_dict else self._in_order(found)
 
     # -- predict ---------------------------------------------------------------------------------------------------
+    @suggesting
     def predict(
         self,
         x: Any,
@@ -405,9 +408,3 @@ def _callback_list(
         epochs=epochs,
         steps=steps,
     )
-
-
-def _no_more(kwargs: dict[str, Any], where: str) -> None:
-    kwargs.pop("_use_cached_eval_dataset", None)
-    if kwargs:
-        raise ArgumentError(f"Unknown argument {next(iter(kwargs))!r}.", where=where)

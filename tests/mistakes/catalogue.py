@@ -613,6 +613,20 @@ CATALOGUE = [
         lambda: optimizers.Adam(0.1),
     ),
     Mistake(
+        "a misspelt argument of fit",
+        lambda: fit(compiled(), epoch=2),
+        errors.UnknownKeywordError,
+        ("'epoch'", "did you mean 'epochs'"),
+        lambda: fit(compiled(), epochs=2),
+    ),
+    Mistake(
+        "a misspelt argument of compile",
+        lambda: mlp().compile(optimiser="adam", loss="mse"),
+        errors.UnknownKeywordError,
+        ("'optimiser'", "did you mean 'optimizer'"),
+        lambda: mlp().compile(optimizer="adam", loss="mse"),
+    ),
+    Mistake(
         "epochs as text",
         lambda: fit(compiled(), epochs="2"),
         errors.ArgumentError,
