@@ -54,19 +54,33 @@ def _sparse_softmax_cross_entropy(labels: Array, logits: Array) -> Array:
     return -picked[..., 0]
 
 
-def _batch_norm_train(
-    x: Array, scale: Array | None, offset: Array | None, *, axis: int, epsilon: float
-) -> tuple[Array, Array, Array]:
-    others = tuple(i for i in range(x.ndim) if i != axis)
+def _batch_norm(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    scale: Array | None,
+    offset: Array | None,
+    *,
+    axis: int,
+    epsilon: float,
+) -> Array:
     wide = [1] * x.ndim
     wide[axis] = x.shape[axis]
-    mean = jnp.mean(x, others)
-    variance = jnp.mean(jnp.square(x - mean.reshape(wide)), others)
     factor = jax.lax.rsqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
     start = -mean * factor if offset is None else offset - mean * factor
     # One multiplication and one addition an element: XLA runs (x - mean) * factor + offset and its gradient slower.
-    y = x * factor.reshape(wide) + start.reshape(wide)
+    return x * factor.reshape(wide) + start.reshape(wide)
+
+
+def _batch_norm_train(
+    x: Array, scale: Array | None, offset: Array | None, *, axis: int, epsilon: float
+) -> tuple[Array, Array, Array]:
+    others = tuple(i for i in range(x.ndim) if i != axis)
+    mean = jnp.mean(x, others, keepdims=True)
+    variance = jnp.mean(jnp.square(x - mean), others)
+    mean = mean.reshape(x.shape[axis])
+    y = _batch_norm(x, mean, variance, scale, offset, axis=axis, epsilon=epsilon)
     return y, jax.lax.stop_gradient(mean), jax.lax.stop_gradient(variance)
 
 
@@ -91,6 +105,7 @@ def _attention_or_not(
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "attention": _attention_or_not,
+    "batch_norm": listed(_batch_norm, "axis", "epsilon"),
     "batch_norm_train": listed(_batch_norm_train, "axis", "epsilon"),
     "lstm": lstm,
     "relu": first(_relu),
