@@ -110,6 +110,8 @@ _CORE = frozenset(
         "associative_scan",
     ]
 )
+_ACRONYMS = {"rgb": "RGB", "hsv": "HSV"}
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -246,10 +248,6 @@ def _module(operation: Operation) -> str:
     if home == "linalg":
         return "keras.src.ops.linalg"
     return "keras.src.ops.nn" if home in _NN else "keras.src.ops.numpy"
-
-
-_ACRONYMS = {"rgb": "RGB", "hsv": "HSV"}
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -20,9 +20,8 @@ def suggesting(method: F) -> F:
     Raises:
         UnknownKeywordError: An argument has no such name.
     """
-    names = [name for name, p in inspect.signature(method).parameters.items() if p.kind is not p.VAR_KEYWORD][
-        1:
-    ]
+    _, *parameters = inspect.signature(method).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
     known = frozenset(names) | _ACCEPTED
 
     @functools.wraps(method)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-
-os.environ["KERAS_BACKEND"] = "jax"
-
 import numpy as np
 import pytest
 
 import kerasish
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import keras
+from tests.oracle import keras
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns where we do not
 rng = np.random.default_rng(0)
@@ -39,12 +31,13 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("name", OPERATIONS)
+#: Keras itself cannot save a graph whose `clip` has tensors for bounds.
+CASES = [(n, d) for n in OPERATIONS for d in DIRECTIONS if n != "bounds that are tensors" or d == "ours"]
+
+
+@pytest.mark.parametrize(("name", "direction"), CASES)
 def test_operations_of_a_graph_come_back(tmp_path, name, direction):
     source, target = DIRECTIONS[direction]
-    if name == "bounds that are tensors" and direction != "ours":
-        pytest.skip("Keras cannot save such a graph itself")
     x = source.Input((4,), batch_size=3)
     model = source.Model(x, OPERATIONS[name](source.ops, x))
     model.save(tmp_path / "m.keras")
